@@ -1,0 +1,187 @@
+"""seqdigits: images of 1 to 5 handwritten digits in a row."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from seqdigits_tfds import composition, errors, glyphs, rendering
+from seqdigits_tfds.config import SeqDigitsConfig
+
+_NUM_SHARDS = 8
+_CLASS_NAMES = [*map(str, range(10)), "blank"]
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+    """Builds `seqdigits`; see the README.md beside this file."""
+
+    name = "seqdigits"
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}
+    # `tfds build` without a config builds all in this order: the embedded one
+    # first, since the other may have to be downloaded.
+    BUILDER_CONFIGS = [
+        SeqDigitsConfig(
+            name="optdigits",
+            description=(
+                "Digits of scikit-learn's bundled `load_digits`, enlarged from"
+                " 8x8 to 28x28. Needs no download."
+            ),
+            source="optdigits",
+            num_train=20_000,
+            num_validation=2_000,
+            num_test=4_000,
+        ),
+        SeqDigitsConfig(
+            name="mnist",
+            description=(
+                "Digits of MNIST: `train` and `validation` from its training"
+                " digits, `test` from its test digits."
+            ),
+        ),
+    ]
+    DEFAULT_BUILDER_CONFIG_NAME = "mnist"
+    MANUAL_DOWNLOAD_INSTRUCTIONS = """\
+    Optional: put MNIST's four files (train-images-idx3-ubyte,
+    train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte),
+    plain or as .gz, into this directory. They are downloaded otherwise.
+    """
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        config = self.builder_config
+        shape = (config.image_height, config.image_width, 1)
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Image(
+                        shape=shape,
+                        encoding_format="png",
+                        doc="The digits side by side, left-aligned, in a row"
+                        f" of {config.max_digits} cells of 28x28 pixels,"
+                        " resized; 0 = background.",
+                    ),
+                    "label": tfds.features.Sequence(
+                        tfds.features.ClassLabel(names=_CLASS_NAMES),
+                        length=config.max_digits,
+                        doc="The digits, padded on the right with 10 = blank.",
+                    ),
+                    "length": tfds.features.Scalar(
+                        np.int64,
+                        doc=tfds.features.Documentation(
+                            desc="Number of digits.",
+                            value_range=f"1..{config.max_digits}",
+                        ),
+                    ),
+                    "glyph_id": tfds.features.Tensor(
+                        shape=(config.max_digits,),
+                        dtype=np.int64,
+                        doc="Row of the glyph source of each digit; -1 for a"
+                        " blank.",
+                    ),
+                }
+            ),
+            supervised_keys=("image", "label"),
+            homepage="https://yann.lecun.com/exdb/mnist/",
+            license=(
+                "Apache-2.0 (composition); MNIST: CC BY-SA 3.0, Yann LeCun"
+                " and Corinna Cortes; optdigits: CC BY 4.0, E. Alpaydin and"
+                " C. Kaynak"
+            ),
+        )
+
+    def download_and_prepare(
+        self,
+        *,
+        download_config: tfds.download.DownloadConfig | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """As in TFDS, but writes 8 shards a split unless told otherwise.
+
+        TFDS would write one, which can neither be read in parallel nor be
+        divided among workers.
+        """
+        download_config = download_config or tfds.download.DownloadConfig()
+        if download_config.num_shards is None:
+            # A shard can't be empty.
+            num_shards = min(
+                _NUM_SHARDS,
+                *self.builder_config.num_examples.values(),
+                download_config.max_examples_per_split or _NUM_SHARDS,
+            )
+            download_config = dataclasses.replace(
+                download_config, num_shards=num_shards
+            )
+        super().download_and_prepare(download_config=download_config, **kwargs)
+
+    def _split_generators(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
+        source = self._load_glyphs(dl_manager)
+        return {
+            split: self._generate_examples(source, split, num_examples)
+            for split, num_examples in self.builder_config.num_examples.items()
+        }
+
+    def _load_glyphs(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> glyphs.GlyphSource:
+        if self.builder_config.source == "optdigits":
+            return glyphs.load_optdigits()
+        try:
+            manual_dir = dl_manager.manual_dir
+            files = glyphs.find_mnist_files(manual_dir)
+        except AssertionError:  # TFDS's way to say that it isn't there.
+            manual_dir, files = "a manual directory", None
+        if files is None:
+            files = self._download_mnist(dl_manager, manual_dir)
+        return glyphs.load_mnist(files)
+
+    def _download_mnist(
+        self, dl_manager: tfds.download.DownloadManager, manual_dir: object
+    ) -> dict[str, tfds.core.Path]:
+        reason = glyphs.why_not_downloadable(dl_manager.download_dir)
+        if reason is None:
+            try:
+                return dl_manager.download(glyphs.MNIST_URLS)
+            except OSError as error:  # Includes all that requests raises.
+                reason = str(error)
+        raise errors.InputError(
+            glyphs.describe_missing_mnist(manual_dir, reason)
+        )
+
+    def _generate_examples(
+        self, source: glyphs.GlyphSource, split: str, num_examples: int
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        config = self.builder_config
+        plan = composition.plan_examples(
+            0,
+            num_examples,
+            seed=config.seed,
+            split=split,
+            pool=source.pools[split],
+            max_digits=config.max_digits,
+        )
+        labels = np.where(
+            plan.glyph_ids == composition.NO_GLYPH,
+            composition.BLANK,
+            source.labels[plan.glyph_ids],
+        )
+        for index in range(num_examples):
+            length = plan.lengths[index]
+            image = rendering.render_sequence(
+                source.images[plan.glyph_ids[index, :length]],
+                max_digits=config.max_digits,
+                height=config.image_height,
+                width=config.image_width,
+            )
+            yield (
+                index,
+                {
+                    "image": rendering.encode_png(image),
+                    "label": labels[index],
+                    "length": length,
+                    "glyph_id": plan.glyph_ids[index],
+                },
+            )
