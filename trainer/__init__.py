@@ -1,0 +1,1 @@
+"""Reference trainer: streams `seqdigits` into distributed Keras training."""

@@ -1,0 +1,159 @@
+"""Keras models that read a sequence: the notebook's, and a better one.
+
+Every model takes raw uint8 images [N, height, width, 1] and gives float32
+logits [N, positions, classes], and is made of Keras's own layers alone, so that
+plain Keras can load it in safe mode.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+import keras
+from keras import layers
+
+from seqdigits_tfds import InputError
+from trainer.optimizer import Recipe
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """What goes into a model and what comes out.
+
+    Attributes:
+      image: (height, width, channels), in pixels.
+      num_positions: Length of a padded sequence.
+      num_classes: Classes of a position, the blank included.
+    """
+
+    image: tuple[int, int, int]
+    num_positions: int
+    num_classes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A model's builder and its recipe."""
+
+    build: Callable[[Shape], keras.Model]
+    recipe: Recipe
+
+
+def build_seed_cnn(shape: Shape) -> keras.Model:
+    """Builds the notebook's network, layer by layer.
+
+    3x3x32 same, ReLU, 3x3x32 valid, ReLU, 2x2 max pool, dropout 0.25, dense
+    128 ReLU, dropout 0.5, one classifier for each position. The softmax is left
+    to the loss.
+    """
+    images, x = _make_input(shape)
+    x = layers.Conv2D(32, 3, padding="same", activation="relu")(x)
+    x = layers.Conv2D(32, 3, activation="relu")(x)
+    x = layers.MaxPooling2D(2)(x)
+    x = layers.Dropout(0.25)(x)
+    x = layers.Flatten()(x)
+    x = layers.Dense(128, activation="relu")(x)
+    x = layers.Dropout(0.5)(x)
+    logits = [
+        layers.Dense(
+            shape.num_classes, name=f"position_{position}", dtype="float32"
+        )(x)
+        for position in range(shape.num_positions)
+    ]
+    logits = layers.Concatenate(dtype="float32")(logits)
+    logits = layers.Reshape(
+        (shape.num_positions, shape.num_classes), dtype="float32"
+    )(logits)
+    return keras.Model(images, logits, name="seed_cnn")
+
+
+def build_slot_resnet(shape: Shape) -> keras.Model:
+    """Builds a small residual network with one slot for each position.
+
+    A strided stem makes 6 columns of features for each position, residual
+    blocks look at them and their neighbours, and one convolution turns each
+    position's columns into one vector, read by a classifier that all positions
+    share. For 64x64 images and 5 positions: 15x30x32, 8x15x64, 1x5x128, 5x11.
+
+    Raises:
+      InputError: If images are too small for the positions.
+    """
+    height, width, _ = shape.image
+    columns = _STEM_COLUMNS_PER_SLOT * shape.num_positions
+    stride = (4, width // columns)
+    # The widest stem that still gives that many columns.
+    kernel = (8, width - stride[1] * (columns - 1))
+    if height < 8 or width < columns:
+        raise InputError(
+            f"model slot_resnet needs images of at least 8 x {columns} pixels"
+            f" for {shape.num_positions} positions, got {height} x {width};"
+            " use a larger image or --model=seed_cnn"
+        )
+    images, x = _make_input(shape)
+    x = _conv(x, 32, kernel, strides=stride, padding="valid")
+    x = _residual_block(x)
+    x = _residual_block(x)
+    x = _conv(x, 64, 3, strides=2)
+    x = _residual_block(x)
+    columns_per_slot = _STEM_COLUMNS_PER_SLOT // 2
+    x = _conv(
+        x,
+        128,
+        (x.shape[1], columns_per_slot),
+        strides=(1, columns_per_slot),
+        padding="valid",
+    )
+    x = layers.Reshape((shape.num_positions, 128))(x)
+    logits = layers.Dense(shape.num_classes, dtype="float32")(x)
+    return keras.Model(images, logits, name="slot_resnet")
+
+
+_STEM_COLUMNS_PER_SLOT = 6
+
+
+def _make_input(
+    shape: Shape,
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    # uint8 travels to the device, at a quarter of float32's size.
+    images = keras.Input(shape.image, dtype="uint8", name="image")
+    return images, layers.Rescaling(1 / 255)(images)
+
+
+def _conv(
+    x: keras.KerasTensor,
+    filters: int,
+    kernel_size: int | tuple[int, int],
+    strides: int | tuple[int, int] = 1,
+    padding: str = "same",
+    activation: str | None = "relu",
+) -> keras.KerasTensor:
+    x = layers.Conv2D(
+        filters,
+        kernel_size,
+        strides=strides,
+        padding=padding,
+        use_bias=False,
+        kernel_initializer="he_normal",
+    )(x)
+    # Synchronized: statistics of the global batch, however it is divided.
+    x = layers.BatchNormalization(momentum=0.9, synchronized=True)(x)
+    return layers.Activation(activation)(x) if activation else x
+
+
+def _residual_block(x: keras.KerasTensor) -> keras.KerasTensor:
+    filters = x.shape[-1]
+    y = _conv(x, filters, 3)
+    y = _conv(y, filters, 3, activation=None)
+    return layers.Activation("relu")(layers.Add()([x, y]))
+
+
+MODELS: Mapping[str, Model] = {
+    "slot_resnet": Model(
+        build_slot_resnet,
+        Recipe(epochs=6, learning_rate=2e-3, warmup_fraction=0.05),
+    ),
+    "seed_cnn": Model(
+        build_seed_cnn,
+        Recipe(epochs=12, learning_rate=1e-3, warmup_fraction=None),
+    ),
+}
+"""The models by name; the first is the default."""
