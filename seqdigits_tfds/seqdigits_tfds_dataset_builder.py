@@ -49,6 +49,17 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     plain or as .gz, into this directory. They are downloaded otherwise.
     """
 
+    def __init__(
+        self, *, config: str | SeqDigitsConfig | None = None, **kwargs: Any
+    ) -> None:
+        """As in TFDS, but an unknown config is an `InputError`."""
+        known = self.builder_configs
+        if isinstance(config, str) and config.split(":")[0] not in known:
+            raise errors.InputError(
+                f"config must be one of {', '.join(known)}, got {config!r}"
+            )
+        super().__init__(config=config, **kwargs)
+
     def _info(self) -> tfds.core.DatasetInfo:
         config = self.builder_config
         shape = (config.image_height, config.image_width, 1)
@@ -101,6 +112,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
         TFDS would write one, which can neither be read in parallel nor be
         divided among workers.
+
+        Raises:
+          InputError: If the dataset can't be written, or MNIST's files are
+            wrong or can't be had.
         """
         download_config = download_config or tfds.download.DownloadConfig()
         if download_config.num_shards is None:
@@ -113,7 +128,15 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             download_config = dataclasses.replace(
                 download_config, num_shards=num_shards
             )
-        super().download_and_prepare(download_config=download_config, **kwargs)
+        try:
+            super().download_and_prepare(
+                download_config=download_config, **kwargs
+            )
+        except OSError as error:
+            raise errors.InputError(
+                f"{self.info.full_name} can't be written to"
+                f" {self.data_dir_root} ({error}); choose another --data_dir"
+            ) from error
 
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
@@ -133,7 +156,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             manual_dir = dl_manager.manual_dir
             files = glyphs.find_mnist_files(manual_dir)
         except AssertionError:  # TFDS's way to say that it isn't there.
-            manual_dir, files = "a manual directory", None
+            manual_dir, files = "the manual directory", None
         if files is None:
             files = self._download_mnist(dl_manager, manual_dir)
         return glyphs.load_mnist(files)

@@ -139,18 +139,11 @@ def _prepare(builder: tfds.core.DatasetBuilder, manual_dir: str | None) -> None:
         file=sys.stderr,
         flush=True,
     )
-    try:
-        builder.download_and_prepare(
-            download_config=tfds.download.DownloadConfig(
-                manual_dir=_find_manual_dir(manual_dir),
-                try_download_gcs=False,
-            )
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(
+            manual_dir=_find_manual_dir(manual_dir), try_download_gcs=False
         )
-    except OSError as error:
-        raise InputError(
-            f"{builder.info.full_name} can't be written to"
-            f" {builder.data_dir_root!s} ({error})"
-        ) from error
+    )
 
 
 def _check_records(builder: tfds.core.DatasetBuilder) -> str:

@@ -59,17 +59,17 @@ def load_examples(builder: tfds.core.DatasetBuilder, split: str) -> Examples:
         read_config=tfds.ReadConfig(
             interleave_cycle_length=1, try_autocache=False, skip_prefetch=True
         ),
-        decoders=tfds.decode.PartialDecoding({"image": True, "label": True}),
+        as_supervised=True,
     )
     features = builder.info.features
     images = np.empty((num_examples, *features["image"].shape), np.uint8)
     labels = np.empty((num_examples, *features["label"].shape), np.int64)
     start = 0
     with Progress(num_examples, f"Loading {split}", "images") as progress:
-        for batch in dataset.batch(_READ_BATCH).prefetch(2):
-            stop = start + len(batch["label"])
-            images[start:stop] = batch["image"]
-            labels[start:stop] = batch["label"]
+        for image_batch, label_batch in dataset.batch(_READ_BATCH).prefetch(2):
+            stop = start + len(label_batch)
+            images[start:stop] = image_batch
+            labels[start:stop] = label_batch
             progress.advance(stop - start)
             start = stop
     # Where tf.data runs; a GPU would be the default place.

@@ -18,15 +18,26 @@ _PACKAGES = ("keras", "numpy", "tensorflow", "tensorflow-datasets")
 
 
 def check_writable(directory: pathlib.Path, name: str) -> None:
-    """Makes `directory` if needed, and checks that files can be made in it.
+    """Checks that files can be made in a directory, and leaves none behind.
+
+    Args:
+      directory: It need not exist.
+      name: The setting it comes from.
 
     Raises:
-      InputError: If they can't; it names the setting `name`.
+      InputError: If none can be made.
     """
     try:
+        missing = [
+            path
+            for path in (directory, *directory.parents)
+            if not path.exists()
+        ]
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):
             pass
+        for path in missing:
+            path.rmdir()
     except OSError as error:
         raise InputError(
             f"{name} must be a directory that can be written to, got"
@@ -78,6 +89,7 @@ class RunDirectory:
             of this name with other records.
         """
         self.check(config)
+        self._path.mkdir(parents=True, exist_ok=True)
         dataset = {"name": config.dataset, "sha256": dataset_digest}
         if self._config.exists():
             self._check_equal("dataset", dataset)

@@ -1,0 +1,37 @@
+import dataclasses
+
+import pytest
+
+from seqdigits_tfds import InputError, SeqDigitsConfig
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"max_digits": 0}, "max_digits must be an integer of at least 1"),
+        ({"image_height": -1}, "image_height must be an integer .* got -1"),
+        ({"image_width": 0}, "image_width must be an integer"),
+        ({"num_train": -5}, "num_train must be an integer"),
+        ({"num_test": True}, "num_test must be an integer .* got True"),
+        ({"max_digits": "5"}, "max_digits must be an integer .* got '5'"),
+        ({"seed": -1}, "seed must be an integer of at least 0, got -1"),
+        ({"source": "svhn"}, "source must be one of mnist, optdigits"),
+        ({"name": "a/b"}, "config name must be made of letters"),
+        ({"max_digit": 3}, "unknown key 'max_digit'.* max_digits,"),
+    ],
+)
+def test_impossible_values_are_refused_in_one_line(fields, message):
+    with pytest.raises(InputError, match=message) as caught:
+        SeqDigitsConfig(**{"name": "custom", **fields})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_name_is_needed():
+    with pytest.raises(InputError, match="needs a name"):
+        SeqDigitsConfig(max_digits=3)
+
+
+def test_a_config_does_not_change():
+    config = SeqDigitsConfig(name="custom")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.seed = 7

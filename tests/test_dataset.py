@@ -1,0 +1,194 @@
+"""The prepared dataset against the sources it is made of."""
+
+import collections
+import functools
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from PIL import Image
+from scipy import stats
+from sources import read_glyphs
+
+import seqdigits_tfds
+
+NUM_EXAMPLES = {
+    "optdigits": {"train": 20_000, "validation": 2_000, "test": 4_000},
+    "mnist": {"train": 60_000, "validation": 5_000, "test": 10_000},
+}
+
+
+@functools.cache
+def read(config_name, data_dir):
+    """All splits as arrays."""
+    return {
+        split: tfds.as_numpy(
+            tfds.load(
+                f"seqdigits/{config_name}",
+                split=split,
+                data_dir=data_dir,
+                batch_size=-1,
+            )
+        )
+        for split in NUM_EXAMPLES[config_name]
+    }
+
+
+def test_features_are_those_of_the_contract(prepared):
+    config_name, data_dir = prepared
+    builder = tfds.builder(f"seqdigits/{config_name}", data_dir=data_dir)
+    features = builder.info.features
+    assert features["image"].shape == (64, 64, 1)
+    assert features["image"].np_dtype == np.uint8
+    assert features["label"].shape == (5,)
+    assert features["label"].feature.names == [*"0123456789", "blank"]
+    assert features["length"].shape == ()
+    assert features["glyph_id"].shape == (5,)
+    for name in ("label", "length", "glyph_id"):
+        assert features[name].np_dtype == np.int64
+    assert builder.info.supervised_keys == ("image", "label")
+    assert all(split.num_shards == 8 for split in builder.info.splits.values())
+
+
+def test_every_example_can_be_derived_from_its_glyph_ids(prepared, mnist_dir):
+    config_name, data_dir = prepared
+    glyph_images, glyph_labels, _ = read_glyphs(config_name, mnist_dir)
+    for split, examples in read(config_name, data_dir).items():
+        assert len(examples["image"]) == NUM_EXAMPLES[config_name][split]
+        for image, label, length, glyph_id in zip(
+            examples["image"],
+            examples["label"],
+            examples["length"],
+            examples["glyph_id"],
+            strict=True,
+        ):
+            used = glyph_id[glyph_id >= 0]
+            assert len(used) == length
+            assert (glyph_id[length:] == -1).all()
+            assert label[:length].tolist() == glyph_labels[used].tolist()
+            assert (label[length:] == seqdigits_tfds.BLANK).all()
+            row = np.zeros((28, 140), np.uint8)
+            row[:, : 28 * length] = np.concatenate(
+                list(glyph_images[used]), axis=1
+            )
+            resized = Image.fromarray(row).resize((64, 64), Image.BILINEAR)
+            assert (image[..., 0] == np.array(resized)).all()
+
+
+def test_no_row_is_used_by_two_splits(prepared, mnist_dir):
+    config_name, data_dir = prepared
+    _, _, pools = read_glyphs(config_name, mnist_dir)
+    for split, examples in read(config_name, data_dir).items():
+        used = set(np.unique(examples["glyph_id"]).tolist()) - {-1}
+        assert used <= pools[split]
+    assert not pools["train"] & pools["validation"]
+    assert not pools["test"] & (pools["train"] | pools["validation"])
+
+
+def test_lengths_are_uniform(prepared):
+    for examples in read(*prepared).values():
+        counts = np.bincount(examples["length"], minlength=6)[1:]
+        assert stats.chisquare(counts).pvalue > 0.001
+
+
+def test_digits_follow_the_source(prepared, mnist_dir):
+    config_name, data_dir = prepared
+    _, glyph_labels, pools = read_glyphs(config_name, mnist_dir)
+    for split, examples in read(config_name, data_dir).items():
+        labels = examples["label"]
+        counts = np.bincount(labels[labels < 10], minlength=10)
+        shares = np.bincount(glyph_labels[list(pools[split])]) / len(
+            pools[split]
+        )
+        expected = shares * counts.sum()
+        assert stats.chisquare(counts, expected).pvalue > 0.001
+
+
+def count_contents(examples):
+    """How often each (digit rows, pixels) occurs."""
+    return collections.Counter(
+        (glyph_id.tobytes(), image.tobytes())
+        for glyph_id, image in zip(
+            examples["glyph_id"], examples["image"], strict=True
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "num_shards"),
+    [
+        ({"num_shards": 3}, 3),
+        ({"max_examples_per_split": 100}, 8),
+        ({"max_examples_per_split": 5}, 5),
+    ],
+)
+def test_size_and_shards_do_not_change_examples(
+    optdigits_data_dir, tmp_path, options, num_shards
+):
+    builder = seqdigits_tfds.Builder(data_dir=tmp_path, config="optdigits")
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(**options)
+    )
+    limit = options.get("max_examples_per_split")
+    assert {s.num_shards for s in builder.info.splits.values()} == {num_shards}
+    all_examples = read("optdigits", optdigits_data_dir)
+    for split, examples in read("optdigits", tmp_path).items():
+        whole = count_contents(all_examples[split])
+        some = count_contents(examples)
+        assert some <= whole
+        assert some.total() == (limit or whole.total())
+
+
+def test_a_small_build_has_the_first_examples(tmp_path, mnist_dir):
+    """By the plan, not only some of the large build's."""
+    builder = seqdigits_tfds.Builder(data_dir=tmp_path, config="mnist")
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(
+            manual_dir=mnist_dir, max_examples_per_split=100
+        )
+    )
+    built = {
+        tuple(example["glyph_id"])
+        for example in tfds.as_numpy(builder.as_dataset(split="test"))
+    }
+    plan = seqdigits_tfds.composition.plan_examples(
+        0,
+        100,
+        seed=101,
+        split="test",
+        pool=np.arange(60_000, 70_000),
+        max_digits=5,
+    )
+    assert built == set(map(tuple, plan.glyph_ids))
+
+
+def test_a_custom_config_has_its_own_shape(tmp_path):
+    config = seqdigits_tfds.SeqDigitsConfig(
+        name="wide",
+        source="optdigits",
+        max_digits=8,
+        image_width=128,
+        num_train=30,
+        num_validation=20,
+        num_test=10,
+    )
+    builder = seqdigits_tfds.Builder(data_dir=tmp_path, config=config)
+    builder.download_and_prepare()
+    examples = tfds.as_numpy(builder.as_dataset(split="train", batch_size=-1))
+    assert examples["image"].shape == (30, 64, 128, 1)
+    assert examples["label"].shape == (30, 8)
+    assert examples["length"].max() > 5
+
+
+def test_metadata_is_complete(optdigits_data_dir):
+    builder = tfds.builder("seqdigits/optdigits", data_dir=optdigits_data_dir)
+    info = builder.info
+    assert "28x28" in info.description
+    for name in ("lecun1998gradient", "alpaydin1998optdigits"):
+        assert name in info.citation
+    assert "CC BY-SA 3.0" in info.redistribution_info.license
+    assert info.release_notes.keys() == {"1.0.0"}
+    assert builder.builder_config.description
+    for feature in info.features.values():
+        assert feature._doc.desc
+    assert "ml.task.image-classification" in builder.get_metadata().tags

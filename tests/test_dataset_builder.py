@@ -1,0 +1,24 @@
+"""TFDS's own test of a dataset, on both configs with their real content."""
+
+import os
+
+import pytest
+import tensorflow_datasets as tfds
+from test_dataset import NUM_EXAMPLES
+
+import seqdigits_tfds
+
+
+class OptdigitsTest(tfds.testing.DatasetBuilderTestCase):
+    DATASET_CLASS = seqdigits_tfds.Builder
+    BUILDER_CONFIG_NAMES_TO_TEST = ["optdigits"]
+    SPLITS = NUM_EXAMPLES["optdigits"]
+    EXAMPLE_DIR = os.path.dirname(__file__)  # Not used: nothing to download.
+
+
+@pytest.mark.usefixtures("mnist_dir")
+class MnistTest(tfds.testing.DatasetBuilderTestCase):
+    DATASET_CLASS = seqdigits_tfds.Builder
+    BUILDER_CONFIG_NAMES_TO_TEST = ["mnist"]
+    SPLITS = NUM_EXAMPLES["mnist"]
+    EXAMPLE_DIR = os.environ.get("SEQDIGITS_MNIST_DIR", ".")
