@@ -9,15 +9,9 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import tensorflow as tf
 
 ROOT = pathlib.Path(__file__).parent.parent
 
-# Replicas for the tests of distribution; only possible before the first use.
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0],
-    [tf.config.LogicalDeviceConfiguration()] * 3,
-)
 
 NO_NETWORK = {"https_proxy": "http://127.0.0.1:9"}
 """Environment in which nothing can be downloaded: nobody listens there."""

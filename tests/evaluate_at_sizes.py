@@ -1,0 +1,34 @@
+"""Evaluates a saved model at several batch sizes: a program of its own.
+
+Virtual devices belong to a process, hence one for each number of replicas.
+Prints a JSON list of the figures.
+"""
+
+import json
+import sys
+
+import keras
+import numpy as np
+import tensorflow_datasets as tfds
+
+from trainer import input_pipeline, loop
+from trainer.strategy import make_strategy
+
+model_path, data_dir, num_replicas, *batch_sizes = sys.argv[1:]
+strategy = make_strategy("mirrored", int(num_replicas))
+with strategy.scope():
+    model = keras.models.load_model(model_path)
+builder = tfds.builder("seqdigits/mnist", data_dir=data_dir)
+examples = input_pipeline.load_examples(builder, "test")
+predict_step = loop.make_predict_step(strategy, model)
+
+figures = []
+for batch_size in map(int, batch_sizes):
+    evaluation, logits = loop.evaluate(
+        strategy, predict_step, examples, batch_size
+    )
+    figures.append(evaluation.as_dict())
+# What plain Keras says of the same images.
+expected = model.predict(examples.images.numpy(), batch_size=500, verbose=0)
+np.testing.assert_allclose(logits, expected, atol=1e-3)
+print(json.dumps(figures))

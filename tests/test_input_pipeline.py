@@ -1,0 +1,121 @@
+import collections
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from trainer import input_pipeline
+
+NUM_EXAMPLES = 103
+
+
+@pytest.fixture(scope="module")
+def examples():
+    """Examples whose image and label tell their row."""
+    rows = np.arange(NUM_EXAMPLES)
+    images = np.broadcast_to(rows[:, None, None, None], (NUM_EXAMPLES, 4, 4, 1))
+    labels = np.broadcast_to(rows[:, None], (NUM_EXAMPLES, 5))
+    return input_pipeline.Examples(
+        tf.constant(images, tf.uint8), tf.constant(labels, tf.int64)
+    )
+
+
+def make_contexts(num_workers, replicas_per_worker):
+    return [
+        tf.distribute.InputContext(
+            num_input_pipelines=num_workers,
+            input_pipeline_id=worker,
+            num_replicas_in_sync=num_workers * replicas_per_worker,
+        )
+        for worker in range(num_workers)
+    ]
+
+
+def read_train_steps(
+    examples, batch, num_steps, num_workers=1, per_worker=1, seed=0
+):
+    """Rows of each global batch, put together from all replicas' parts."""
+    parts = []
+    for context in make_contexts(num_workers, per_worker):
+        dataset = input_pipeline.make_train_dataset(
+            examples, batch, seed, context
+        )
+        labels = []
+        for image_batch, label_batch in dataset.take(num_steps * per_worker):
+            assert image_batch.dtype == tf.uint8
+            assert len(label_batch) == batch // (num_workers * per_worker)
+            rows = label_batch[:, 0].numpy()
+            assert (image_batch[:, 0, 0, 0].numpy() == rows).all()
+            labels.append(rows)
+        parts.append(np.reshape(labels, (num_steps, -1)))
+    return np.concatenate(parts, axis=1)
+
+
+@pytest.mark.parametrize("batch", [1, 12, NUM_EXAMPLES, 240])
+def test_each_epoch_is_a_permutation(examples, batch):
+    num_steps = -(-3 * NUM_EXAMPLES // batch)
+    rows = read_train_steps(examples, batch, num_steps).ravel()
+    epochs = rows[: 3 * NUM_EXAMPLES].reshape(3, NUM_EXAMPLES)
+    assert (np.sort(epochs) == np.arange(NUM_EXAMPLES)).all()
+    for a, b in ((0, 1), (1, 2), (0, 2)):
+        assert (epochs[a] != epochs[b]).sum() > NUM_EXAMPLES * 0.9
+
+
+@pytest.mark.parametrize(
+    ("num_workers", "per_worker"), [(1, 2), (1, 3), (2, 1), (3, 1), (2, 3)]
+)
+def test_replicas_and_workers_share_the_same_batches(
+    examples, num_workers, per_worker
+):
+    alone = read_train_steps(examples, 12, 20)
+    shared = read_train_steps(examples, 12, 20, num_workers, per_worker)
+    assert (alone == shared).all()
+
+
+def test_the_seed_decides_the_order(examples):
+    first = read_train_steps(examples, 10, 5, seed=1)
+    assert (first == read_train_steps(examples, 10, 5, seed=1)).all()
+    assert (first != read_train_steps(examples, 10, 5, seed=2)).any()
+
+
+def test_shuffling_is_over_the_whole_split(examples):
+    rows = read_train_steps(examples, NUM_EXAMPLES, 1)[0].astype(float)
+    assert abs(np.corrcoef(rows, np.arange(NUM_EXAMPLES))[0, 1]) < 0.3
+
+
+@pytest.mark.parametrize("batch", [1, 7, 128])
+@pytest.mark.parametrize(
+    ("num_workers", "per_worker"), [(1, 1), (1, 2), (1, 3), (2, 2), (3, 1)]
+)
+def test_evaluation_has_each_example_once(
+    examples, batch, num_workers, per_worker
+):
+    counts = collections.Counter()
+    num_elements = set()
+    for context in make_contexts(num_workers, per_worker):
+        elements = list(
+            input_pipeline.make_eval_dataset(examples, batch, context)
+        )
+        num_elements.add(len(elements))
+        for rows, images in elements:
+            assert images.dtype == tf.uint8
+            real = rows.numpy() != input_pipeline.PADDING
+            assert (images.numpy()[real, 0, 0, 0] == rows.numpy()[real]).all()
+            counts.update(rows.numpy()[real].tolist())
+    assert counts == dict.fromkeys(range(NUM_EXAMPLES), 1)
+    # All replicas have the same number of steps to do.
+    assert len(num_elements) == 1
+    assert num_elements.pop() % per_worker == 0
+
+
+def test_loading_gives_what_tfds_gives(optdigits_data_dir):
+    builder = tfds.builder("seqdigits/optdigits", data_dir=optdigits_data_dir)
+    examples = input_pipeline.load_examples(builder, "test")
+    whole = tfds.as_numpy(builder.as_dataset(split="test", batch_size=-1))
+    assert len(examples) == 4_000
+    assert examples.images.dtype == tf.uint8
+    order = np.lexsort(examples.images.numpy().reshape(4_000, -1).T)
+    expected = np.lexsort(whole["image"].reshape(4_000, -1).T)
+    assert (examples.images.numpy()[order] == whole["image"][expected]).all()
+    assert (examples.labels.numpy()[order] == whole["label"][expected]).all()

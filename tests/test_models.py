@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from conftest import run_python
+
+from seqdigits_tfds import InputError
+from trainer.models import MODELS, Shape
+
+SHAPE = Shape(image=(64, 64, 1), num_positions=5, num_classes=11)
+IMAGES = np.random.default_rng(0).integers(
+    0, 256, (3, 64, 64, 1), dtype=np.uint8
+)
+
+
+def test_seed_cnn_is_the_notebooks_network():
+    model = MODELS["seed_cnn"].build(SHAPE)
+    layers = [
+        (type(layer).__name__, layer.output.shape[1:])
+        for layer in model.layers
+        if type(layer).__name__ not in ("InputLayer", "Rescaling")
+    ]
+    assert layers == [
+        ("Conv2D", (64, 64, 32)),
+        ("Conv2D", (62, 62, 32)),
+        ("MaxPooling2D", (31, 31, 32)),
+        ("Dropout", (31, 31, 32)),
+        ("Flatten", (30_752,)),
+        ("Dense", (128,)),
+        ("Dropout", (128,)),
+        *[("Dense", (11,))] * 5,
+        ("Concatenate", (55,)),
+        ("Reshape", (5, 11)),
+    ]
+    rates = [layer.rate for layer in model.layers if hasattr(layer, "rate")]
+    assert rates == [0.25, 0.5]
+    convolutions = 9 * 32 + 32 + 9 * 32 * 32 + 32
+    dense = 30_752 * 128 + 128 + 5 * (128 * 11 + 11)
+    assert model.count_params() == convolutions + dense
+    recipe = MODELS["seed_cnn"].recipe
+    assert (recipe.epochs, recipe.warmup_fraction) == (12, None)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "shape", [SHAPE, Shape((64, 128, 1), 8, 11), Shape((28, 84, 1), 3, 11)]
+)
+def test_models_take_raw_images_and_give_logits(name, shape):
+    model = MODELS[name].build(shape)
+    assert model.inputs[0].dtype == "uint8"
+    logits = model(np.zeros((2, *shape.image), np.uint8))
+    assert logits.shape == (2, shape.num_positions, shape.num_classes)
+    assert logits.dtype == "float32"
+
+
+def test_too_small_images_are_refused():
+    with pytest.raises(InputError, match="at least 8 x 30 pixels for 5"):
+        MODELS["slot_resnet"].build(Shape((64, 28, 1), 5, 11))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_plain_keras_loads_models_in_safe_mode(name, tmp_path):
+    model = MODELS[name].build(SHAPE)
+    model.save(tmp_path / "model.keras")
+    np.save(tmp_path / "images.npy", IMAGES)
+    run_python(
+        "-c",
+        "import keras, numpy as np\n"
+        "model = keras.models.load_model('model.keras', safe_mode=True)\n"
+        "np.save('logits.npy', model.predict(np.load('images.npy')))\n"
+        "import sys; assert 'trainer' not in sys.modules",
+        cwd=tmp_path,
+        PYTHONPATH="",
+    )
+    logits = np.load(tmp_path / "logits.npy")
+    np.testing.assert_allclose(logits, model(IMAGES), atol=1e-5)
