@@ -57,25 +57,42 @@ def mnist_dir():
 @pytest.fixture(scope="session")
 def optdigits_data_dir(tmp_path_factory):
     """A TFDS data directory with `seqdigits/optdigits` in it."""
-    data_dir = tmp_path_factory.mktemp("optdigits")
+    data_dir = tmp_path_factory.mktemp("data")
     build("seqdigits_tfds", "--config=optdigits", f"--data_dir={data_dir}")
     return data_dir
 
 
 @pytest.fixture(scope="session")
-def mnist_data_dir(tmp_path_factory, mnist_dir):
-    """A TFDS data directory with `seqdigits/mnist` in it."""
-    data_dir = tmp_path_factory.mktemp("mnist")
+def mnist_data_dir(optdigits_data_dir, mnist_dir):
+    """The same one, with `seqdigits/mnist` in it as well."""
     build(
         "seqdigits_tfds",
         "--config=mnist",
         f"--manual_dir={mnist_dir}",
-        f"--data_dir={data_dir}",
+        f"--data_dir={optdigits_data_dir}",
     )
-    return data_dir
+    return optdigits_data_dir
 
 
 @pytest.fixture(scope="session", params=["optdigits", "mnist"])
 def prepared(request):
     """Each config's name and the data directory that it is prepared in."""
     return request.param, request.getfixturevalue(f"{request.param}_data_dir")
+
+
+@pytest.fixture(scope="session")
+def first_run(tmp_path_factory):
+    """The README's first command where nothing was prepared before.
+
+    Its output, and the folder with its `data` and its run directory `my_run`.
+    """
+    folder = tmp_path_factory.mktemp("first")
+    done = run_python(
+        "-m",
+        "trainer",
+        "--strategy=mirrored",
+        f"--data_dir={folder / 'data'}",
+        f"--workdir={folder / 'my_run'}",
+        **NO_NETWORK,
+    )
+    return done, folder

@@ -8,9 +8,9 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 from scipy import stats
-from sources import read_glyphs
 
 import seqdigits_tfds
+from sources import read_glyphs
 
 NUM_EXAMPLES = {
     "optdigits": {"train": 20_000, "validation": 2_000, "test": 4_000},

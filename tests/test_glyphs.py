@@ -3,9 +3,9 @@ import shutil
 
 import numpy as np
 import pytest
-from sources import read_glyphs
 
 from seqdigits_tfds import InputError, glyphs
+from sources import read_glyphs
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 

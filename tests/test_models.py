@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from conftest import run_python
 
+from conftest import run_python
 from seqdigits_tfds import InputError
 from trainer.models import MODELS, Shape
 

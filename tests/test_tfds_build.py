@@ -5,12 +5,13 @@ import os
 import shutil
 
 import pytest
+
 from conftest import NO_NETWORK, ROOT, build, run, run_python
 
 
 def hash_files(data_dir):
-    """SHA-256 of each file of the prepared dataset."""
-    folder = data_dir / "seqdigits"
+    """SHA-256 of each file of the prepared MNIST config."""
+    folder = data_dir / "seqdigits" / "mnist"
     return {
         str(path.relative_to(folder)): hashlib.sha256(
             path.read_bytes()
@@ -136,21 +137,24 @@ def test_truncated_files_leave_nothing(mnist_dir, tmp_path):
     assert not list(data_dir.rglob("*.tfrecord*"))
 
 
-def test_loading_from_another_project(optdigits_data_dir, tmp_path):
-    """Registered by the import before it is built, found without it after."""
+def test_loading_from_another_project(mnist_data_dir, tmp_path):
+    """Registered by the import, and found without it once it is built."""
     program = """
 import sys, tensorflow_datasets as tfds
+name = "seqdigits/mnist"
 if sys.argv[1] == "import":
     import seqdigits_tfds
-    assert tfds.builder("seqdigits").info.full_name == "seqdigits/mnist/1.0.0"
+    name = "seqdigits"
 dataset, info = tfds.load(
-    "seqdigits/optdigits", split="test", as_supervised=True, with_info=True
+    name, split="test", as_supervised=True, with_info=True
 )
+assert info.full_name == "seqdigits/mnist/1.0.0"
 image, label = next(iter(dataset))
 assert image.shape == (64, 64, 1) and label.shape == (5,)
 frame = tfds.as_dataframe(dataset.take(4), info)
 assert len(frame) == 4 and "image" in frame.columns, frame
 assert "<img" in frame._repr_html_()
+assert ("seqdigits_tfds" in sys.modules) == (sys.argv[1] == "import")
 """
     for argument in ("import", ""):
         run_python(
@@ -159,5 +163,5 @@ assert "<img" in frame._repr_html_()
             argument,
             cwd=tmp_path,
             PYTHONPATH=str(ROOT) if argument else "",
-            TFDS_DATA_DIR=str(optdigits_data_dir),
+            TFDS_DATA_DIR=str(mnist_data_dir),
         )
