@@ -88,7 +88,8 @@ def main(argv: Sequence[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"unexpected argument {argv[1]!r}")
     if not flags.FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.WARNING)
+        # TFDS warns of every folder that it is about to fill.
+        logging.set_verbosity(logging.ERROR)
     settings: dict[str, Any] = {
         field.name: flags.FLAGS[field.name].value
         for field in dataclasses.fields(TrainConfig)

@@ -28,6 +28,8 @@ class Progress:
             mininterval=0.1 if in_terminal else _SECONDS_BETWEEN_LINES,
             # Look at the clock each time: work comes in large pieces.
             miniters=1,
+            # No line, other than a bar, for work that has just begun.
+            delay=0 if in_terminal else 1e-3,
             dynamic_ncols=in_terminal,
             bar_format=None
             if in_terminal
