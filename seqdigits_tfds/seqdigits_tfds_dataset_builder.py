@@ -9,6 +9,7 @@ import tensorflow_datasets as tfds
 
 from seqdigits_tfds import composition, errors, glyphs, rendering
 from seqdigits_tfds.config import SeqDigitsConfig
+from seqdigits_tfds.record_writer import DeterministicExampleWriter
 
 _NUM_SHARDS = 8
 _CLASS_NAMES = [*map(str, range(10)), "blank"]
@@ -137,6 +138,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 f"{self.info.full_name} can't be written to"
                 f" {self.data_dir_root} ({error}); choose another --data_dir"
             ) from error
+
+    def _example_writer(self) -> DeterministicExampleWriter:
+        return DeterministicExampleWriter(file_format=self.info.file_format)
 
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager

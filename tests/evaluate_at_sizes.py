@@ -1,7 +1,8 @@
 """Evaluates a saved model at several batch sizes: a program of its own.
 
-Virtual devices belong to a process, hence one for each number of replicas.
-Prints a JSON list of the figures.
+Virtual devices belong to a process, hence one for each number of replicas. The
+arguments are a model, a dataset, how many of its test images to take, the
+number of replicas, and the batch sizes; it prints a JSON list of the figures.
 """
 
 import json
@@ -14,12 +15,14 @@ import tensorflow_datasets as tfds
 from trainer import input_pipeline, loop
 from trainer.strategy import make_strategy
 
-model_path, data_dir, num_replicas, *batch_sizes = sys.argv[1:]
+model_path, dataset, num_images, num_replicas, *batch_sizes = sys.argv[1:]
 strategy = make_strategy("mirrored", int(num_replicas))
 with strategy.scope():
     model = keras.models.load_model(model_path)
-builder = tfds.builder("seqdigits/mnist", data_dir=data_dir)
-examples = input_pipeline.load_examples(builder, "test")
+examples = input_pipeline.load_examples(tfds.builder(dataset), "test")
+examples = input_pipeline.Examples(
+    examples.images[: int(num_images)], examples.labels[: int(num_images)]
+)
 predict_step = loop.make_predict_step(strategy, model)
 
 figures = []
