@@ -5,10 +5,12 @@ import pathlib
 import subprocess
 import sys
 
+import filelock
 import pytest
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+import seqdigits_tfds
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -46,6 +48,28 @@ def build(*arguments, **kwargs):
 
 
 @pytest.fixture(scope="session")
+def share(tmp_path_factory, worker_id):
+    """Makes a folder once for all of pytest's worker processes.
+
+    A function of the folder's name and of what fills it; gives its path.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        root = root.parent
+
+    def make_once(name, fill):
+        folder, ready = root / name, root / f"{name}.ready"
+        with filelock.FileLock(root / f"{name}.lock"):
+            if not ready.exists():
+                folder.mkdir()
+                fill(folder)
+                ready.touch()
+        return folder
+
+    return make_once
+
+
+@pytest.fixture(scope="session")
 def mnist_dir():
     """The folder with MNIST's four files."""
     folder = os.environ.get("SEQDIGITS_MNIST_DIR")
@@ -55,23 +79,46 @@ def mnist_dir():
 
 
 @pytest.fixture(scope="session")
-def optdigits_data_dir(tmp_path_factory):
+def optdigits_data_dir(share):
     """A TFDS data directory with `seqdigits/optdigits` in it."""
-    data_dir = tmp_path_factory.mktemp("data")
-    build("seqdigits_tfds", "--config=optdigits", f"--data_dir={data_dir}")
-    return data_dir
+    return share(
+        "optdigits_data",
+        lambda folder: build(
+            "seqdigits_tfds", "--config=optdigits", f"--data_dir={folder}"
+        ),
+    )
 
 
 @pytest.fixture(scope="session")
-def mnist_data_dir(optdigits_data_dir, mnist_dir):
-    """The same one, with `seqdigits/mnist` in it as well."""
-    build(
-        "seqdigits_tfds",
-        "--config=mnist",
-        f"--manual_dir={mnist_dir}",
-        f"--data_dir={optdigits_data_dir}",
+def mnist_data_dir(share, mnist_dir):
+    """A TFDS data directory with `seqdigits/mnist` in it."""
+    return share(
+        "mnist_data",
+        lambda folder: build(
+            "seqdigits_tfds",
+            "--config=mnist",
+            f"--manual_dir={mnist_dir}",
+            f"--data_dir={folder}",
+        ),
     )
-    return optdigits_data_dir
+
+
+@pytest.fixture(scope="session")
+def tiny_data_dir(share):
+    """A TFDS data directory with the small custom config `seqdigits/tiny`."""
+    config = seqdigits_tfds.SeqDigitsConfig(
+        name="tiny",
+        source="optdigits",
+        num_train=480,
+        num_validation=40,
+        num_test=80,
+    )
+    return share(
+        "tiny_data",
+        lambda folder: seqdigits_tfds.Builder(
+            data_dir=folder, config=config
+        ).download_and_prepare(),
+    )
 
 
 @pytest.fixture(scope="session", params=["optdigits", "mnist"])
@@ -81,18 +128,24 @@ def prepared(request):
 
 
 @pytest.fixture(scope="session")
-def first_run(tmp_path_factory):
-    """The README's first command where nothing was prepared before.
+def first_run(share):
+    """The main job, for one epoch, where nothing was prepared before.
 
-    Its output, and the folder with its `data` and its run directory `my_run`.
+    The folder with its `data`, its run directory `my_run`, and what it said on
+    `stdout` and `stderr`.
     """
-    folder = tmp_path_factory.mktemp("first")
-    done = run_python(
-        "-m",
-        "trainer",
-        "--strategy=mirrored",
-        f"--data_dir={folder / 'data'}",
-        f"--workdir={folder / 'my_run'}",
-        **NO_NETWORK,
-    )
-    return done, folder
+
+    def fill(folder):
+        done = run_python(
+            "-m",
+            "trainer",
+            "--strategy=mirrored",
+            "--epochs=1",
+            f"--data_dir={folder / 'data'}",
+            f"--workdir={folder / 'my_run'}",
+            **NO_NETWORK,
+        )
+        (folder / "stdout").write_text(done.stdout)
+        (folder / "stderr").write_text(done.stderr)
+
+    return share("first_run", fill)

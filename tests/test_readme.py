@@ -13,15 +13,21 @@ PYTHON_EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 @pytest.mark.parametrize("number", range(len(PYTHON_EXAMPLES)))
-def test_python_examples_run(number, mnist_data_dir, first_run, tmp_path):
-    _, folder = first_run
-    shutil.copytree(folder / "my_run", tmp_path / "my_run")
+def test_python_examples_run(
+    number, mnist_data_dir, optdigits_data_dir, first_run, tmp_path
+):
+    shutil.copytree(first_run / "my_run", tmp_path / "my_run")
+    data_dir = tmp_path / "data"
+    (data_dir / "seqdigits").mkdir(parents=True)
+    for prepared in (mnist_data_dir, optdigits_data_dir):
+        for config in (prepared / "seqdigits").glob("[a-z]*"):
+            (data_dir / "seqdigits" / config.name).symlink_to(config)
     done = run_python(
         "-c",
         PYTHON_EXAMPLES[number],
         cwd=tmp_path,
         PYTHONPATH=str(ROOT),
-        TFDS_DATA_DIR=str(mnist_data_dir),
+        TFDS_DATA_DIR=str(data_dir),
     )
     assert done.stdout.strip()
 

@@ -19,15 +19,15 @@ def read_metrics(workdir, split):
 
 
 @pytest.fixture(scope="module")
-def workdirs(optdigits_data_dir, tmp_path_factory):
+def workdirs(tiny_data_dir, tmp_path_factory):
     """Run directories of the same short run under each strategy."""
     folder = tmp_path_factory.mktemp("strategies")
     for name, flags in REPLICAS.items():
         run_python(
             "-m",
             "trainer",
-            "--dataset=seqdigits/optdigits",
-            f"--data_dir={optdigits_data_dir}",
+            "--dataset=seqdigits/tiny",
+            f"--data_dir={tiny_data_dir}",
             f"--workdir={folder / name}",
             "--global_batch_size=48",
             "--max_steps=12",
@@ -53,14 +53,13 @@ def test_all_strategies_train_alike(workdirs):
 
 def test_evaluation_counts_each_image_once(first_run, optdigits_data_dir):
     """With equal figures for all batch sizes and numbers of replicas."""
-    _, folder = first_run
     figures = []
     for num_replicas in ("1", "2", "3"):
         done = run_python(
             ROOT / "tests" / "evaluate_at_sizes.py",
-            folder / "my_run" / "model.keras",
+            first_run / "my_run" / "model.keras",
             "seqdigits/optdigits",
-            "1000",
+            "300",
             num_replicas,
             *("1", "7", "128", "10000"),
             PYTHONPATH=str(ROOT),
@@ -68,7 +67,7 @@ def test_evaluation_counts_each_image_once(first_run, optdigits_data_dir):
         )
         figures += json.loads(done.stdout.splitlines()[-1])
     assert len(figures) == 12
-    assert figures[0]["num_images"] == 1_000
+    assert figures[0]["num_images"] == 300
     assert figures[0]["sequence_accuracy"] > 0.9
     losses = [evaluation.pop("loss") for evaluation in figures]
     assert losses == pytest.approx([losses[0]] * 12, rel=1e-5)

@@ -49,13 +49,14 @@ def choose_dataset(
       InputError: If there is no such dataset or directory, or only some of
         MNIST's files.
     """
+    named_dir = _find_manual_dir(manual_dir)
     if name != AUTO:
         return Choice(_make_builder(name, data_dir))
     builder = _make_builder(_MNIST, data_dir)
     if builder.is_prepared():
         return Choice(builder)
     download_dir = tfds.core.Path(builder.data_dir_root) / "downloads"
-    files_dir = _find_manual_dir(manual_dir) or download_dir / "manual"
+    files_dir = named_dir or download_dir / "manual"
     if glyphs.find_mnist_files(files_dir):
         return Choice(builder)
     reason = glyphs.why_not_downloadable(download_dir)
@@ -106,7 +107,11 @@ def _make_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
         )
     try:
         return tfds.builder(name, data_dir=data_dir)
-    except (ValueError, tfds.core.DatasetNotFoundError) as error:
+    except (
+        AssertionError,  # TFDS's way to refuse a version.
+        ValueError,
+        tfds.core.DatasetNotFoundError,
+    ) as error:
         known = ", ".join(tfds.builder_cls("seqdigits").builder_configs)
         raise InputError(
             f"dataset {name!r} is neither one of seqdigits' own configs"

@@ -28,8 +28,6 @@ class Progress:
             mininterval=0.1 if in_terminal else _SECONDS_BETWEEN_LINES,
             # Look at the clock each time: work comes in large pieces.
             miniters=1,
-            # No line, other than a bar, for work that has just begun.
-            delay=0 if in_terminal else 1e-3,
             dynamic_ncols=in_terminal,
             bar_format=None
             if in_terminal
@@ -63,13 +61,14 @@ class _Lines:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._last = ""
+        self._last: str | None = None
 
     def write(self, text: str) -> None:
         line = text.strip()
-        if line and line != self._last:
+        # The first one says only that nothing is done yet.
+        if line and self._last is not None and line != self._last:
             self._stream.write(f"{line}\n")
-            self._last = line
+        self._last = line or self._last
 
     def flush(self) -> None:
         self._stream.flush()
