@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from seqdigits_tfds import composition, errors, glyphs, rendering
+from seqdigits_tfds import (
+    composition,
+    errors,
+    glyphs,
+    mnist_files,
+    rendering,
+)
 from seqdigits_tfds.config import SeqDigitsConfig
 from seqdigits_tfds.record_writer import DeterministicExampleWriter
 
@@ -134,6 +140,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 download_config=download_config, **kwargs
             )
         except OSError as error:
+            if self.is_prepared():
+                # Another process was faster, and its files are just as ours.
+                self.info.read_from_directory(self.data_dir)
+                return
             raise errors.InputError(
                 f"{self.info.full_name} can't be written to"
                 f" {self.data_dir_root} ({error}); choose another --data_dir"
@@ -158,7 +168,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             return glyphs.load_optdigits()
         try:
             manual_dir = dl_manager.manual_dir
-            files = glyphs.find_mnist_files(manual_dir)
+            files = mnist_files.find_files(manual_dir)
         except AssertionError:  # TFDS's way to say that it isn't there.
             manual_dir, files = "the manual directory", None
         if files is None:
@@ -168,14 +178,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     def _download_mnist(
         self, dl_manager: tfds.download.DownloadManager, manual_dir: object
     ) -> dict[str, tfds.core.Path]:
-        reason = glyphs.why_not_downloadable(dl_manager.download_dir)
+        reason = mnist_files.why_not_downloadable(dl_manager.download_dir)
         if reason is None:
             try:
-                return dl_manager.download(glyphs.MNIST_URLS)
+                return dl_manager.download(mnist_files.URLS)
             except OSError as error:  # Includes all that requests raises.
                 reason = str(error)
         raise errors.InputError(
-            glyphs.describe_missing_mnist(manual_dir, reason)
+            mnist_files.describe_missing_files(manual_dir, reason)
         )
 
     def _generate_examples(

@@ -1,6 +1,8 @@
 """`tfds build`, as its users start it."""
 
+import concurrent.futures
 import hashlib
+import json
 import os
 import shutil
 
@@ -171,3 +173,23 @@ assert ("seqdigits_tfds" in sys.modules) == (sys.argv[1] == "import")
             PYTHONPATH=str(ROOT) if argument else "",
             TFDS_DATA_DIR=str(mnist_data_dir),
         )
+
+
+def test_two_builds_at_once_both_end_well(tmp_path):
+    config = {
+        "name": "small",
+        "source": "optdigits",
+        "num_train": 2_000,
+        "num_validation": 20,
+        "num_test": 20,
+    }
+    arguments = (
+        "seqdigits_tfds",
+        f"--config={json.dumps(config)}",
+        f"--data_dir={tmp_path}",
+    )
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for started in [pool.submit(build, *arguments) for _ in range(2)]:
+            assert started.result().returncode == 0
+    (prepared,) = tmp_path.glob("seqdigits/small/*")
+    assert prepared.name == "1.0.0"

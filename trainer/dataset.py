@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from seqdigits_tfds import InputError, glyphs
+from seqdigits_tfds import InputError, mnist_files
 from trainer.models import Shape
 from trainer.run_directory import check_writable
 
@@ -57,15 +57,15 @@ def choose_dataset(
         return Choice(builder)
     download_dir = tfds.core.Path(builder.data_dir_root) / "downloads"
     files_dir = named_dir or download_dir / "manual"
-    if glyphs.find_mnist_files(files_dir):
+    if mnist_files.find_files(files_dir):
         return Choice(builder)
-    reason = glyphs.why_not_downloadable(download_dir)
+    reason = mnist_files.why_not_downloadable(download_dir)
     if reason is None:
         return Choice(builder)
     return Choice(
         _make_builder(_EMBEDDED, data_dir),
         warning=f"NOT TRAINING ON MNIST, but on the embedded {_EMBEDDED}:\n"
-        + glyphs.describe_missing_mnist(files_dir, reason),
+        + mnist_files.describe_missing_files(files_dir, reason),
     )
 
 

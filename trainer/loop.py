@@ -56,11 +56,11 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
     config = config.resolve(builder.info.full_name)
     run = RunDirectory(config.run_path)
     run.check(config)
-    digest = dataset.prepare_dataset(builder, config.manual_dir)
-    run.claim(config, digest)
     if run.results is not None:
         print(f"This run has ended before: {run.results_path} has its figures.")
         return run.results
+    digest = dataset.prepare_dataset(builder, config.manual_dir)
+    run.claim(config, digest)
 
     examples = {
         split: input_pipeline.load_examples(builder, split)
