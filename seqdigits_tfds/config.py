@@ -1,6 +1,7 @@
 """What one configuration of the dataset consists of."""
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,9 +25,10 @@ _POSITIVE_FIELDS = (
 class SeqDigitsConfig(tfds.core.BuilderConfig):
     """A validated, immutable configuration of `seqdigits`.
 
-    Besides the fields of `tfds.core.BuilderConfig`:
+    Besides the other fields of `tfds.core.BuilderConfig`:
 
     Attributes:
+      name: Needed; letters, digits and underscores.
       source: Where single digits come from: "mnist" or "optdigits".
       max_digits: Number of positions in a sequence, and so of 28x28 cells in a
         row before resizing. At least 1.
@@ -42,6 +44,7 @@ class SeqDigitsConfig(tfds.core.BuilderConfig):
       InputError: On an unknown field or an impossible value.
     """
 
+    name: str = ""
     source: str = "mnist"
     max_digits: int = 5
     image_height: int = 64
@@ -60,17 +63,14 @@ class SeqDigitsConfig(tfds.core.BuilderConfig):
                     f"unknown key {key!r} in a seqdigits config; use some of:"
                     f" {', '.join(known)}"
                 )
-        if "name" not in kwargs:
-            raise errors.InputError(
-                "a seqdigits config needs a name, and none was given; add"
-                ' "name": "my_config"'
-            )
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name.isidentifier():
+        if not isinstance(self.name, str) or not re.fullmatch(
+            r"\w+", self.name
+        ):
             raise errors.InputError(
-                "config name must be made of letters, digits and underscores"
+                "a config needs a name made of letters, digits and underscores"
                 f" (it becomes a folder), got {self.name!r}"
             )
         if self.source not in glyphs.SOURCES:

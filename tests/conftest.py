@@ -41,6 +41,11 @@ def run_python(*arguments, **kwargs):
     return run(sys.executable, *arguments, **kwargs)
 
 
+def train(*flags, **kwargs):
+    """Runs the trainer."""
+    return run_python("-m", "trainer", *flags, **kwargs)
+
+
 def build(*arguments, **kwargs):
     """Runs `tfds build`."""
     program = pathlib.Path(sys.executable).parent / "tfds"
@@ -136,9 +141,7 @@ def first_run(share):
     """
 
     def fill(folder):
-        done = run_python(
-            "-m",
-            "trainer",
+        done = train(
             "--strategy=mirrored",
             "--epochs=1",
             f"--data_dir={folder / 'data'}",

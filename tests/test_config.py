@@ -1,4 +1,6 @@
+import copy
 import dataclasses
+import pickle
 
 import pytest
 
@@ -16,7 +18,7 @@ from seqdigits_tfds import InputError, SeqDigitsConfig
         ({"max_digits": "5"}, "max_digits must be an integer .* got '5'"),
         ({"seed": -1}, "seed must be an integer of at least 0, got -1"),
         ({"source": "svhn"}, "source must be one of mnist, optdigits"),
-        ({"name": "a/b"}, "config name must be made of letters"),
+        ({"name": "a/b"}, "a name made of letters, .* got 'a/b'"),
         ({"max_digit": 3}, "unknown key 'max_digit'.* max_digits,"),
     ],
 )
@@ -27,8 +29,14 @@ def test_impossible_values_are_refused_in_one_line(fields, message):
 
 
 def test_a_name_is_needed():
-    with pytest.raises(InputError, match="needs a name"):
+    with pytest.raises(InputError, match=r"needs a name made of .* got ''"):
         SeqDigitsConfig(max_digits=3)
+
+
+def test_a_config_can_be_copied_and_pickled():
+    config = SeqDigitsConfig(name="custom", max_digits=3)
+    for copied in (copy.deepcopy(config), pickle.loads(pickle.dumps(config))):
+        assert dataclasses.asdict(copied) == dataclasses.asdict(config)
 
 
 def test_a_config_does_not_change():

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from conftest import ROOT, run_python
+from conftest import ROOT, run_python, train
 
 REPLICAS = {
     "one_device": ["--strategy=one_device"],
@@ -23,9 +23,7 @@ def workdirs(tiny_data_dir, tmp_path_factory):
     """Run directories of the same short run under each strategy."""
     folder = tmp_path_factory.mktemp("strategies")
     for name, flags in REPLICAS.items():
-        run_python(
-            "-m",
-            "trainer",
+        train(
             "--dataset=seqdigits/tiny",
             f"--data_dir={tiny_data_dir}",
             f"--workdir={folder / name}",

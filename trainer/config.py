@@ -36,7 +36,8 @@ class TrainConfig:
         such limit.
       global_batch_size: Examples per step over all replicas, at least 1.
       learning_rate: Peak learning rate, above 0.
-      seed: Determines initial weights, order of examples and dropout.
+      seed: Determines initial weights, order of examples and dropout;
+        0..2**32 - 1.
       precision: One of `PRECISIONS`, a Keras dtype policy.
       log_every_steps: Steps between two lines of training metrics.
 
@@ -71,7 +72,10 @@ class TrainConfig:
             "log_every_steps",
         ):
             self._check_at_least(name, 1)
-        self._check_at_least("seed", 0)
+        if not 0 <= self.seed < 2**32:
+            raise InputError(
+                f"seed must be at least 0 and below 2**32, got {self.seed}"
+            )
         if self.virtual_devices > MAX_VIRTUAL_DEVICES:
             raise InputError(
                 f"virtual_devices must be at most {MAX_VIRTUAL_DEVICES}, got"

@@ -60,13 +60,14 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
         print(f"This run has ended before: {run.results_path} has its figures.")
         return run.results
     digest = dataset.prepare_dataset(builder, config.manual_dir)
+    num_examples = builder.info.splits["train"].num_examples
+    total_steps = _count_steps(config, num_examples)
     run.claim(config, digest)
 
     examples = {
         split: input_pipeline.load_examples(builder, split)
         for split in ("train", "validation", "test")
     }
-    total_steps = _count_steps(config, len(examples["train"]))
     keras.utils.set_random_seed(config.seed)
     # The same weights from the same seed, at no cost that shows on a CPU.
     tf.config.experimental.enable_op_determinism()
@@ -281,5 +282,10 @@ def _check_divisible(global_batch_size: int, num_replicas: int) -> None:
 
 
 def _count_steps(config: TrainConfig, num_examples: int) -> int:
+    if config.global_batch_size > num_examples:
+        raise InputError(
+            "global_batch_size must be at most the number of training examples,"
+            f" {num_examples}, got {config.global_batch_size}"
+        )
     steps = -(-config.recipe.epochs * num_examples // config.global_batch_size)
     return min(steps, config.max_steps or steps)

@@ -1,0 +1,156 @@
+"""What a person may get wrong at `python -m trainer`: one line each."""
+
+import os
+import shutil
+
+import pytest
+
+from conftest import NO_NETWORK, train
+
+
+@pytest.fixture
+def fails(optdigits_data_dir, tmp_path):
+    """Runs the trainer and checks that it ends in one clear line."""
+
+    def check(*flags, message, data_dir=optdigits_data_dir, **environment):
+        workdir = tmp_path / "workdir"
+        files_before = sorted(tmp_path.rglob("*"))
+        done = train(
+            "--dataset=seqdigits/optdigits",
+            f"--data_dir={data_dir}",
+            f"--workdir={workdir}",
+            *flags,
+            check=False,
+            **environment,
+        )
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        lines = done.stderr.splitlines()
+        assert lines[-1].startswith("error: ")
+        assert message in lines[-1]
+        assert len([line for line in lines if "error" in line]) == 1
+        new = [p for p in tmp_path.rglob("*") if p not in files_before]
+        assert not [p for p in new if "data" not in p.name and p.is_file()]
+
+    return check
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (
+            ["--strategy=horovod"],
+            "strategy must be one of one_device, mirrored, got 'horovod'",
+        ),
+        (
+            ["--model=vit"],
+            "model must be one of slot_resnet, seed_cnn, got 'vit'",
+        ),
+        (["--dataset=imagenet"], "got 'imagenet'"),
+        (["--dataset=seqdigits/svhn"], "(optdigits, mnist)"),
+        (["--dataset=seqdigits/mnist:9.0.0"], "'seqdigits/mnist:9.0.0'"),
+        (
+            ["--global_batch_size=0"],
+            "global_batch_size must be at least 1, got 0",
+        ),
+        (
+            ["--global_batch_size=-8"],
+            "global_batch_size must be at least 1, got -8",
+        ),
+        (
+            ["--global_batch_size=128", "--virtual_devices=3"],
+            "multiple of the number of replicas, got 128 for 3; try 129",
+        ),
+        (
+            ["--global_batch_size=30000"],
+            "at most the number of training examples, 20000, got 30000",
+        ),
+        (["--seed=4294967296"], "below 2**32, got 4294967296"),
+        (["--virtual_devices=100"], "at most 16, got 100"),
+        (["--virtual_devices=-1"], "at least 0, got -1"),
+        (["--epochs=0"], "epochs must be at least 1, got 0"),
+        (["--learning_rate=-1"], "learning_rate must be a number above 0"),
+        (["--precision=int4"], "precision must be one of float32"),
+        (["--workdir=/proc/nowhere"], "workdir must be a directory"),
+        (["--workdir=/dev/null/run"], "workdir must be a directory"),
+        (
+            ["--data_dir=/proc/nowhere"],
+            "data_dir must be a directory that can be written to",
+        ),
+        (
+            ["--dataset=seqdigits/mnist", "--manual_dir=/nowhere"],
+            "manual_dir must be the directory that MNIST's files are in",
+        ),
+    ],
+)
+def test_bad_flags(fails, flags, message):
+    fails(*flags, message=message)
+
+
+def test_no_network_and_no_files(fails, tmp_path):
+    fails(
+        "--dataset=seqdigits/mnist",
+        data_dir=tmp_path / "data",
+        message="connect to the internet, or use seqdigits/optdigits",
+        **NO_NETWORK,
+    )
+
+
+def test_another_configurations_workdir(first_run, fails):
+    results = (first_run / "my_run/results.json").read_text()
+    fails(
+        f"--workdir={first_run / 'my_run'}",
+        "--epochs=1",
+        "--seed=7",
+        message="seed is 0 there and 7 here; choose another --workdir",
+    )
+    assert (first_run / "my_run/results.json").read_text() == results
+
+
+@pytest.mark.parametrize("name", ["train-images-idx3", "t10k-labels-idx1"])
+def test_damaged_mnist_files(fails, mnist_dir, tmp_path, name):
+    manual_dir = tmp_path / "manual"
+    manual_dir.mkdir()
+    for path in mnist_dir.glob("*.gz"):
+        shutil.copyfile(path, manual_dir / path.name)
+    os.truncate(manual_dir / f"{name}-ubyte.gz", 3_000)
+    fails(
+        "--dataset=auto",
+        f"--manual_dir={manual_dir}",
+        data_dir=tmp_path / "data",
+        message=f"{name}-ubyte.gz is truncated or damaged",
+    )
+
+
+@pytest.fixture
+def copied_data_dir(optdigits_data_dir, tmp_path):
+    return shutil.copytree(optdigits_data_dir, tmp_path / "data")
+
+
+def find_shard(data_dir, split):
+    return next(data_dir.rglob(f"seqdigits-{split}.tfrecord-00003-of-00008"))
+
+
+def test_a_missing_shard(fails, copied_data_dir):
+    find_shard(copied_data_dir, "test").unlink()
+    fails(
+        data_dir=copied_data_dir,
+        message="-test.tfrecord-00003-of-00008 is missing: 500 examples wanted",
+    )
+
+
+def test_a_truncated_shard(fails, copied_data_dir):
+    shard = find_shard(copied_data_dir, "train")
+    os.truncate(shard, shard.stat().st_size - 10)
+    fails(
+        data_dir=copied_data_dir,
+        message="-train.tfrecord-00003-of-00008 is damaged: 2500 examples",
+    )
+
+
+def test_an_empty_shard(fails, copied_data_dir):
+    os.truncate(find_shard(copied_data_dir, "validation"), 0)
+    fails(
+        data_dir=copied_data_dir,
+        message="is truncated: 250 examples wanted, 0 found",
+    )
