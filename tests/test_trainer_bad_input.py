@@ -4,7 +4,9 @@ import os
 import shutil
 
 import pytest
+import tensorflow_datasets as tfds
 
+import seqdigits_tfds
 from conftest import NO_NETWORK, train
 
 
@@ -153,4 +155,18 @@ def test_an_empty_shard(fails, copied_data_dir):
     fails(
         data_dir=copied_data_dir,
         message="is truncated: 250 examples wanted, 0 found",
+    )
+
+
+def test_another_file_format(fails, tmp_path):
+    builder = seqdigits_tfds.Builder(
+        data_dir=tmp_path / "data", config="optdigits"
+    )
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(max_examples_per_split=10),
+        file_format="array_record",
+    )
+    fails(
+        data_dir=tmp_path / "data",
+        message="must hold TFRecords to stream from, and holds array_record",
     )

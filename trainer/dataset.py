@@ -152,6 +152,12 @@ def _prepare(builder: tfds.core.DatasetBuilder, manual_dir: str | None) -> None:
 
 
 def _check_records(builder: tfds.core.DatasetBuilder) -> str:
+    file_format = builder.info.file_format.value
+    if file_format != "tfrecord":
+        raise InputError(
+            f"{builder.data_path} must hold TFRecords to stream from, and holds"
+            f" {file_format}; prepare the dataset in another --data_dir"
+        )
     advice = f"; delete {builder.data_path} and start again to prepare it anew"
     digest = hashlib.sha256()
     for _, split in sorted(builder.info.splits.items()):
