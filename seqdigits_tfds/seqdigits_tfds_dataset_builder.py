@@ -182,8 +182,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         if reason is None:
             try:
                 return dl_manager.download(mnist_files.URLS)
-            except OSError as error:  # Includes all that requests raises.
-                reason = str(error)
+            except Exception as error:  # TFDS, requests, disks: many kinds.
+                reason = " ".join(str(error).split())
         raise errors.InputError(
             mnist_files.describe_missing_files(manual_dir, reason)
         )

@@ -1,0 +1,72 @@
+"""Downloading MNIST, from a web server on this machine."""
+
+import functools
+import http.server
+import threading
+
+import pytest
+import tensorflow_datasets as tfds
+
+import seqdigits_tfds
+from seqdigits_tfds import InputError, mnist_files
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_args):
+        pass
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    """Serves a folder in place of MNIST's server."""
+    servers = []
+
+    def start(folder):
+        handler = functools.partial(QuietHandler, directory=folder)
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/"
+        monkeypatch.setattr(mnist_files, "_URL", url)
+        for name in mnist_files.URLS:
+            monkeypatch.setitem(mnist_files.URLS, name, f"{url}{name}.gz")
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def prepare(data_dir):
+    builder = seqdigits_tfds.Builder(data_dir=data_dir, config="mnist")
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(max_examples_per_split=10)
+    )
+    return builder
+
+
+def test_files_are_downloaded_where_there_are_none(serve, mnist_dir, tmp_path):
+    serve(mnist_dir)
+    builder = prepare(tmp_path)
+    assert builder.info.splits["train"].num_examples == 10
+    assert len(list((tmp_path / "downloads").rglob("*ubyte*.gz"))) == 4
+
+
+def test_a_server_without_them_is_told_in_one_line(serve, tmp_path):
+    (tmp_path / "empty").mkdir()
+    serve(tmp_path / "empty")
+    with pytest.raises(
+        InputError, match=r"can't be downloaded \(.*404"
+    ) as found:
+        prepare(tmp_path / "data")
+    assert "\n" not in str(found.value)
+
+
+def test_damaged_downloads_are_refused(serve, mnist_dir, tmp_path):
+    (tmp_path / "damaged").mkdir()
+    for path in mnist_dir.glob("*.gz"):
+        (tmp_path / "damaged" / path.name).write_bytes(path.read_bytes()[:999])
+    serve(tmp_path / "damaged")
+    with pytest.raises(InputError, match="truncated or damaged"):
+        prepare(tmp_path / "data")
+    assert not list((tmp_path / "data").rglob("*.tfrecord*"))
