@@ -171,7 +171,12 @@ def _read_idx(path: tfds.core.Path, name: str) -> np.ndarray:
     """Reads one of MNIST's files and checks that it is the published one."""
     expected = _FILES[name]
     advice = "; replace it with the published file"
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise errors.InputError(
+            f"{path} can't be read ({error.strerror}){advice}"
+        ) from error
     if content[:2] == b"\x1f\x8b":  # gzip's own magic number.
         try:
             content = gzip.decompress(content)

@@ -27,6 +27,11 @@ def leave_empty(path):
     path.write_bytes(b"")
 
 
+def put_a_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
 def change_magic_number(path):
     content = bytearray(gzip.decompress(path.read_bytes()))
     content[3] = 1
@@ -45,6 +50,7 @@ def change_a_pixel(path):
         (truncate, "is truncated or damaged: not a whole gzip file"),
         (truncate_inside, "47040016 bytes wanted .*, 47040015 found"),
         (leave_empty, "is truncated: 47040016 bytes wanted .*, 0 found"),
+        (put_a_folder, "can't be read"),
         (change_magic_number, "magic number 2051 wanted, 2049 found"),
         (change_a_pixel, "wrong content: SHA-256 ba891046.* wanted"),
     ],

@@ -3,6 +3,9 @@
 import json
 import re
 
+import keras
+import numpy as np
+
 from conftest import NO_NETWORK, ROOT, train
 from trainer import dataset
 
@@ -130,8 +133,8 @@ def test_mnist_is_chosen_where_it_is_prepared(mnist_data_dir, monkeypatch):
     assert choice.warning is None
 
 
-def test_the_same_seed_gives_the_same_metrics(tiny_data_dir, tmp_path):
-    contents = {}
+def test_the_same_seed_gives_the_same_weights(tiny_data_dir, tmp_path):
+    metrics, weights = {}, {}
     for name, seed in (("a", 0), ("b", 0), ("other", 1)):
         train(
             "--dataset=seqdigits/tiny",
@@ -143,9 +146,15 @@ def test_the_same_seed_gives_the_same_metrics(tiny_data_dir, tmp_path):
             "--log_every_steps=1",
             f"--seed={seed}",
         )
-        contents[name] = (tmp_path / name / "metrics.jsonl").read_text()
-    assert contents["a"] == contents["b"]
-    assert contents["a"] != contents["other"]
+        metrics[name] = (tmp_path / name / "metrics.jsonl").read_text()
+        model = keras.models.load_model(tmp_path / name / "model.keras")
+        weights[name] = np.concatenate(
+            [array.ravel() for array in model.get_weights()]
+        )
+    assert metrics["a"] == metrics["b"]
+    assert metrics["a"] != metrics["other"]
+    assert (weights["a"] == weights["b"]).all()
+    assert (weights["a"] != weights["other"]).any()
 
 
 def test_the_default_run_directory_is_made_from_the_settings(

@@ -1,5 +1,6 @@
 """What a person may get wrong at `python -m trainer`: one line each."""
 
+import gzip
 import os
 import shutil
 
@@ -16,7 +17,6 @@ def fails(optdigits_data_dir, tmp_path):
 
     def check(*flags, message, data_dir=optdigits_data_dir, **environment):
         workdir = tmp_path / "workdir"
-        files_before = sorted(tmp_path.rglob("*"))
         done = train(
             "--dataset=seqdigits/optdigits",
             f"--data_dir={data_dir}",
@@ -31,8 +31,8 @@ def fails(optdigits_data_dir, tmp_path):
         assert lines[-1].startswith("error: ")
         assert message in lines[-1]
         assert len([line for line in lines if "error" in line]) == 1
-        new = [p for p in tmp_path.rglob("*") if p not in files_before]
-        assert not [p for p in new if "data" not in p.name and p.is_file()]
+        assert not workdir.exists()
+        assert not list(tmp_path.rglob("incomplete*"))
 
     return check
 
@@ -109,19 +109,46 @@ def test_another_configurations_workdir(first_run, fails):
     assert (first_run / "my_run/results.json").read_text() == results
 
 
-@pytest.mark.parametrize("name", ["train-images-idx3", "t10k-labels-idx1"])
-def test_damaged_mnist_files(fails, mnist_dir, tmp_path, name):
+def remove(path):
+    path.unlink()
+
+
+def truncate(path):
+    os.truncate(path, 3_000)
+
+
+def change_magic_number(path):
+    path.write_bytes(b"\0\0\x08\x02" + gzip.decompress(path.read_bytes())[4:])
+
+
+def change_content(path):
+    content = bytearray(gzip.decompress(path.read_bytes()))
+    content[-1] ^= 1
+    path.write_bytes(gzip.compress(content, 1))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (remove, "lacks t10k-labels-idx1-ubyte"),
+        (truncate, "t10k-labels-idx1-ubyte.gz is truncated or damaged"),
+        (change_magic_number, "magic number 2049 wanted, 2050 found"),
+        (change_content, "has the wrong content: SHA-256"),
+    ],
+)
+def test_damaged_mnist_files(fails, mnist_dir, tmp_path, damage, message):
     manual_dir = tmp_path / "manual"
     manual_dir.mkdir()
     for path in mnist_dir.glob("*.gz"):
         shutil.copyfile(path, manual_dir / path.name)
-    os.truncate(manual_dir / f"{name}-ubyte.gz", 3_000)
+    damage(manual_dir / "t10k-labels-idx1-ubyte.gz")
     fails(
         "--dataset=auto",
         f"--manual_dir={manual_dir}",
         data_dir=tmp_path / "data",
-        message=f"{name}-ubyte.gz is truncated or damaged",
+        message=message,
     )
+    assert not list(tmp_path.rglob("*.tfrecord*"))
 
 
 @pytest.fixture
