@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,8 +10,8 @@ from absl import app, flags, logging
 
 from trainer.startup import hidden_stderr
 
-# Errors only; an explicit setting in the environment is kept.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# TensorFlow's errors arrive as exceptions, too; a user's setting is kept.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 with hidden_stderr():
@@ -19,9 +20,11 @@ with hidden_stderr():
     # Looks for GPUs, which is told at length where there is none.
     tf.config.list_physical_devices()
 
+    from trainer.cluster import LostWorkerError
     from trainer.config import PRECISIONS, TrainConfig
     from trainer.loop import train_and_evaluate
     from trainer.models import MODELS
+    from trainer.splits import INPUTS
     from trainer.strategy import MAX_VIRTUAL_DEVICES, STRATEGIES
 
 _DEFAULTS = TrainConfig()
@@ -66,6 +69,11 @@ flags.DEFINE_integer(
 flags.DEFINE_float(
     "learning_rate", None, "Peak learning rate (default: the model's)."
 )
+flags.DEFINE_float(
+    "clip_norm",
+    None,
+    "Scale longer gradients down to this norm (default: the model's).",
+)
 flags.DEFINE_integer(
     "seed",
     _DEFAULTS.seed,
@@ -76,10 +84,36 @@ flags.DEFINE_string(
     _DEFAULTS.precision,
     f"Precision of the computation: {', '.join(PRECISIONS)}.",
 )
+flags.DEFINE_bool(
+    "jit",
+    _DEFAULTS.jit,
+    "Compile the forward and backward pass with XLA (one_device only).",
+)
+flags.DEFINE_string(
+    "input",
+    _DEFAULTS.input,
+    f"How to stream the splits: {', '.join(INPUTS)}. In memory they are"
+    " shuffled as a whole; from records, in windows, with little memory.",
+)
 flags.DEFINE_integer(
     "log_every_steps",
     _DEFAULTS.log_every_steps,
     "Steps between two lines of training metrics.",
+)
+flags.DEFINE_integer(
+    "checkpoint_every_steps",
+    _DEFAULTS.checkpoint_every_steps,
+    "Steps between two checkpoints at most.",
+)
+flags.DEFINE_float(
+    "checkpoint_every_seconds",
+    _DEFAULTS.checkpoint_every_seconds,
+    "Seconds between two checkpoints at most.",
+)
+flags.DEFINE_string(
+    "profile",
+    None,
+    "Steps to profile for TensorBoard, start:stop (default: none).",
 )
 
 
@@ -94,7 +128,10 @@ def main(argv: Sequence[str]) -> None:
         field.name: flags.FLAGS[field.name].value
         for field in dataclasses.fields(TrainConfig)
     }
-    train_and_evaluate(TrainConfig(**settings))
+    try:
+        train_and_evaluate(TrainConfig(**settings))
+    except LostWorkerError as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -5,16 +5,26 @@ import hashlib
 import json
 import math
 import pathlib
+import re
 from typing import Any
 
 from seqdigits_tfds import InputError
 from trainer.models import MODELS
 from trainer.optimizer import Recipe
-from trainer.strategy import MAX_VIRTUAL_DEVICES, STRATEGIES
+from trainer.splits import INPUTS
+from trainer.strategy import MAX_VIRTUAL_DEVICES, MULTI_WORKER, STRATEGIES
 
-PRECISIONS = ("float32", "mixed_bfloat16")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
-_WHERE = ("data_dir", "manual_dir", "workdir", "log_every_steps")
+_WITHOUT_EFFECT = (
+    "data_dir",
+    "manual_dir",
+    "workdir",
+    "log_every_steps",
+    "checkpoint_every_steps",
+    "checkpoint_every_seconds",
+    "profile",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,10 +46,21 @@ class TrainConfig:
         such limit.
       global_batch_size: Examples per step over all replicas, at least 1.
       learning_rate: Peak learning rate, above 0.
+      clip_norm: Longest gradient of the global batch, above 0; longer ones are
+        scaled down.
       seed: Determines initial weights, order of examples and dropout;
         0..2**32 - 1.
-      precision: One of `PRECISIONS`, a Keras dtype policy.
+      precision: One of `PRECISIONS`, a Keras dtype policy; float16 with loss
+        scaling.
+      jit: Whether XLA compiles the forward and backward pass; with the strategy
+        one_device only.
+      input: One of `splits.INPUTS`: splits decoded in memory and shuffled as a
+        whole, or read from their records and shuffled in windows.
       log_every_steps: Steps between two lines of training metrics.
+      checkpoint_every_steps: Steps between two checkpoints at most.
+      checkpoint_every_seconds: Seconds between two checkpoints at most, looked
+        at whenever a line of metrics is due. Each epoch ends with one, too.
+      profile: "start:stop", the steps to profile for TensorBoard; None: none.
 
     Raises:
       InputError: On an impossible value.
@@ -56,22 +77,32 @@ class TrainConfig:
     max_steps: int | None = None
     global_batch_size: int = 128
     learning_rate: float | None = None
+    clip_norm: float | None = None
     seed: int = 0
     precision: str = "float32"
+    jit: bool = False
+    input: str = "memory"
     log_every_steps: int = 20
+    checkpoint_every_steps: int = 500
+    checkpoint_every_seconds: float = 60.0
+    profile: str | None = None
 
     def __post_init__(self) -> None:
         self._check_choice("strategy", STRATEGIES)
         self._check_choice("model", MODELS)
         self._check_choice("precision", PRECISIONS)
+        self._check_choice("input", INPUTS)
         self._check_at_least("virtual_devices", 0)
         for name in (
             "epochs",
             "max_steps",
             "global_batch_size",
             "log_every_steps",
+            "checkpoint_every_steps",
         ):
             self._check_at_least(name, 1)
+        for name in ("learning_rate", "clip_norm", "checkpoint_every_seconds"):
+            self._check_above_0(name)
         if not 0 <= self.seed < 2**32:
             raise InputError(
                 f"seed must be at least 0 and below 2**32, got {self.seed}"
@@ -81,13 +112,19 @@ class TrainConfig:
                 f"virtual_devices must be at most {MAX_VIRTUAL_DEVICES}, got"
                 f" {self.virtual_devices}: they share this machine's CPU"
             )
-        if self.learning_rate is not None and not (
-            math.isfinite(self.learning_rate) and self.learning_rate > 0
-        ):
+        if self.virtual_devices and self.strategy == MULTI_WORKER:
             raise InputError(
-                "learning_rate must be a number above 0, got"
-                f" {self.learning_rate}"
+                f"virtual_devices must be 0 with the strategy {MULTI_WORKER},"
+                f" got {self.virtual_devices}: each worker uses its GPUs, or"
+                " its CPU as one device; start more workers"
             )
+        if self.jit and self.strategy != "one_device":
+            raise InputError(
+                "jit needs --strategy=one_device, got"
+                f" {self.strategy}: replicas exchange batch statistics within"
+                " the step, which TensorFlow can't compile with XLA"
+            )
+        self._parse_profile()
 
     def _check_choice(self, name: str, choices: Any) -> None:
         value = getattr(self, name)
@@ -101,6 +138,39 @@ class TrainConfig:
         if value is not None and value < minimum:
             raise InputError(f"{name} must be at least {minimum}, got {value}")
 
+    def _check_above_0(self, name: str) -> None:
+        value = getattr(self, name)
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise InputError(f"{name} must be a number above 0, got {value}")
+
+    def _parse_profile(self) -> tuple[int, int] | None:
+        if self.profile is None:
+            return None
+        match = re.fullmatch(r"(\d+):(\d+)", self.profile)
+        if not match or int(match[1]) >= int(match[2]):
+            raise InputError(
+                "profile must be start:stop, two steps such as 100:120, got"
+                f" {self.profile!r}"
+            )
+        return int(match[1]), int(match[2])
+
+    @property
+    def profile_steps(self) -> tuple[int, int] | None:
+        """The steps before which a profile begins and ends."""
+        return self._parse_profile()
+
+    def find_break(self, step: int, end: int) -> int:
+        """Returns up to which step training can go on without a break.
+
+        Args:
+          step: Steps done.
+          end: The last step, above `step`.
+        """
+        periods = (self.log_every_steps, self.checkpoint_every_steps)
+        breaks = [end, *(step + n - step % n for n in periods)]
+        breaks += [s for s in self.profile_steps or () if s > step]
+        return min(breaks)
+
     @property
     def recipe(self) -> Recipe:
         """The model's recipe, with what these settings say otherwise."""
@@ -109,6 +179,7 @@ class TrainConfig:
             recipe,
             epochs=self.epochs or recipe.epochs,
             learning_rate=self.learning_rate or recipe.learning_rate,
+            clip_norm=self.clip_norm or recipe.clip_norm,
         )
 
     @property
@@ -132,10 +203,11 @@ class TrainConfig:
             dataset=dataset,
             epochs=self.recipe.epochs,
             learning_rate=self.recipe.learning_rate,
+            clip_norm=self.recipe.clip_norm,
         )
         return dataclasses.replace(resolved, workdir=str(resolved.run_path))
 
     def what_decides(self) -> dict[str, Any]:
         """Returns the settings that decide the result: not where things are."""
         settings = dataclasses.asdict(self)
-        return {k: v for k, v in settings.items() if k not in _WHERE}
+        return {k: v for k, v in settings.items() if k not in _WITHOUT_EFFECT}

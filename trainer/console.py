@@ -1,30 +1,34 @@
 """What a run tells the person who started it, on standard output."""
 
+from collections.abc import Mapping
+
 import keras
 import numpy as np
 
 from seqdigits_tfds import BLANK
 from trainer.config import TrainConfig
-from trainer.input_pipeline import Examples
 from trainer.metrics import Evaluation
+from trainer.splits import Split
 
 
 def print_start(
     config: TrainConfig,
     num_replicas: int,
     model: keras.Model,
-    examples: dict[str, Examples],
+    data: Mapping[str, Split],
     total_steps: int,
+    start_step: int,
 ) -> None:
     """Prints what is about to be trained."""
-    sizes = ", ".join(f"{len(e):,} {split}" for split, e in examples.items())
+    sizes = ", ".join(f"{len(e):,} {split}" for split, e in data.items())
     _print_block(
         {
             "dataset": f"{config.dataset} ({sizes})",
             "model": f"{config.model}, {model.count_params():,} parameters",
             "strategy": f"{config.strategy}, {num_replicas} replica(s)",
             "batch": f"{config.global_batch_size} images over all replicas",
-            "length": f"{config.epochs} epochs, {total_steps:,} steps",
+            "length": f"{config.epochs} epochs, {total_steps:,} steps"
+            + (f", going on after {start_step:,}" if start_step else ""),
             "precision": config.precision,
             "workdir": str(config.run_path),
         }
@@ -34,6 +38,19 @@ def print_start(
 def print_validation(name: str, evaluation: Evaluation) -> None:
     """Prints the line that ends an epoch."""
     print(f"{name}: validation {_describe(evaluation)}", flush=True)
+
+
+def describe_answers(labels: np.ndarray, predictions: np.ndarray) -> list[str]:
+    """Writes "actual, predicted" for each sequence.
+
+    Args:
+      labels: int [n, positions].
+      predictions: int [n, positions].
+    """
+    return [
+        f"{_to_text(actual)}, {_to_text(predicted)}"
+        for actual, predicted in zip(labels, predictions, strict=True)
+    ]
 
 
 def print_samples(logits: np.ndarray, labels: np.ndarray) -> None:

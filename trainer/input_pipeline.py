@@ -1,100 +1,42 @@
-"""Prepared dataset -> batches on the devices.
+"""Splits -> batches on the devices.
 
-A split is decoded once into uint8 tensors; what streams are batches of row
-numbers, which become images only as the last step before the device. So
-shuffling moves 8 bytes an example, not 4 KiB, and is over the whole split, and
-which examples make batch k is a pure function of (seed, k): it depends neither
-on threads nor on how many replicas or workers share the batch.
+Which examples make batch k is a pure function of (seed, k): it depends neither
+on threads, nor on how many replicas or workers share the batch, nor on the step
+at which reading starts. So there is no state of the input to save: a run that
+goes on from step k asks for the batches from k on.
 
 Training and evaluation want opposite things, hence two functions: an endless,
 shuffled stream of full batches, and each example exactly once, in order.
 """
 
-import dataclasses
-from collections.abc import Callable
-
-import numpy as np
 import tensorflow as tf
-import tensorflow_datasets as tfds
 
-from trainer.progress import Progress
+from trainer.splits import Split
 
 PADDING = -1
 """Row number of an element that only fills up the last evaluation batch."""
 
-_READ_BATCH = 1_000
-
-
-@dataclasses.dataclass(frozen=True)
-class Examples:
-    """A decoded split, in host memory.
-
-    Attributes:
-      images: uint8 [n, height, width, 1].
-      labels: int64 [n, positions].
-    """
-
-    images: tf.Tensor
-    labels: tf.Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-
-def load_examples(builder: tfds.core.DatasetBuilder, split: str) -> Examples:
-    """Reads and decodes a whole split, with a progress display.
-
-    Args:
-      builder: A prepared builder of `seqdigits`.
-      split: Name of the split.
-
-    Returns:
-      The examples, in an order that does not depend on the number of shards.
-    """
-    num_examples = builder.info.splits[split].num_examples
-    dataset = builder.as_dataset(
-        split=split,
-        # One shard after the other: interleaving them would make the order
-        # depend on how many there are. Decoding takes the time, not reading.
-        read_config=tfds.ReadConfig(
-            interleave_cycle_length=1, try_autocache=False, skip_prefetch=True
-        ),
-        as_supervised=True,
-    )
-    features = builder.info.features
-    images = np.empty((num_examples, *features["image"].shape), np.uint8)
-    labels = np.empty((num_examples, *features["label"].shape), np.int64)
-    start = 0
-    with Progress(num_examples, f"Loading {split}", "images") as progress:
-        for image_batch, label_batch in dataset.batch(_READ_BATCH).prefetch(2):
-            stop = start + len(label_batch)
-            images[start:stop] = image_batch
-            labels[start:stop] = label_batch
-            progress.advance(stop - start)
-            start = stop
-    # Where tf.data runs; a GPU would be the default place.
-    with tf.device("/CPU:0"):
-        return Examples(tf.constant(images), tf.constant(labels))
-
 
 def make_train_dataset(
-    examples: Examples,
+    split: Split,
     global_batch_size: int,
     seed: int,
+    start_step: int = 0,
     context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Makes the endless stream of training batches of one input pipeline.
 
     Global batch k holds elements k * global_batch_size and following of the
-    shuffled epochs put end to end. An epoch is a permutation of the split, and
-    no example is left out of it; where its size is no multiple of the batch, a
-    batch has the end of one epoch and the start of the next.
+    shuffled epochs put end to end. An epoch has each example of the split once;
+    where the split's size is no multiple of the batch, a batch has the end of
+    one epoch and the start of the next.
 
     Args:
-      examples: The training split.
+      split: The training split.
       global_batch_size: Examples per step over all replicas, which must divide
         it.
       seed: Determines the order of each epoch.
+      start_step: The first global batch to read.
       context: Which replicas this pipeline feeds; None: one replica in all.
 
     Returns:
@@ -104,17 +46,15 @@ def make_train_dataset(
     """
     context = context or tf.distribute.InputContext()
     worker_batch_size = global_batch_size // context.num_input_pipelines
+    start_epoch, done = divmod(start_step * global_batch_size, len(split))
 
-    def shuffle_rows(epoch: tf.Tensor) -> tf.Tensor:
-        return tf.random.experimental.stateless_shuffle(
-            tf.range(len(examples), dtype=tf.int64),
-            seed=tf.stack([tf.constant(seed, tf.int64), epoch]),
-            alg="philox",
-        )
+    def shuffle(epoch: tf.Tensor) -> tf.data.Dataset:
+        skip = tf.where(epoch == start_epoch, tf.constant(done, tf.int64), 0)
+        return split.shuffle(seed, epoch, skip)
 
-    rows = (
-        tf.data.Dataset.counter()
-        .map(shuffle_rows)
+    keys = (
+        tf.data.Dataset.counter(start_epoch)
+        .flat_map(shuffle)
         # Cuts the epochs into global batches, of which worker w takes the w-th
         # part, and then into its replicas' parts. Other orders would deal out
         # other examples.
@@ -122,17 +62,18 @@ def make_train_dataset(
         .shard(context.num_input_pipelines, context.input_pipeline_id)
         .rebatch(context.get_per_replica_batch_size(global_batch_size))
     )
-    return _finish(
-        rows,
-        lambda row: (
-            tf.gather(examples.images, row),
-            tf.gather(examples.labels, row),
-        ),
-    )
+    return _finish(keys.map(split.decode, num_parallel_calls=tf.data.AUTOTUNE))
+
+
+def count_eval_steps(
+    split: Split, global_batch_size: int, num_replicas: int
+) -> int:
+    """Returns how many global batches `make_eval_dataset` gives."""
+    return -(-len(split) // _round_up(global_batch_size, num_replicas))
 
 
 def make_eval_dataset(
-    examples: Examples,
+    split: Split,
     global_batch_size: int,
     context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
@@ -142,44 +83,47 @@ def make_eval_dataset(
     last ones are filled up with elements whose row is `PADDING`.
 
     Args:
-      examples: The split to evaluate.
+      split: The split to evaluate.
       global_batch_size: Examples per step over all replicas; rounded up to a
         multiple of their number.
       context: Which replicas this pipeline feeds; None: one replica in all.
 
     Returns:
-      Elements (rows int64 [b], images uint8 [b, height, width, 1]), one for
-      each of the pipeline's replicas, in turn.
+      Elements (rows int64 [b], images uint8 [b, height, width, 1], labels int64
+      [b, positions]), one for each of the pipeline's replicas, in turn.
     """
     context = context or tf.distribute.InputContext()
     num_replicas = context.num_replicas_in_sync
-    per_replica_batch_size = -(-global_batch_size // num_replicas)
-    step_size = per_replica_batch_size * num_replicas
-    num_steps = -(-len(examples) // step_size)
-    worker_batch_size = step_size // context.num_input_pipelines
-    rows = (
-        tf.data.Dataset.range(num_steps * step_size)
-        .batch(worker_batch_size)
+    step_size = _round_up(global_batch_size, num_replicas)
+    num_rows = step_size * count_eval_steps(
+        split, global_batch_size, num_replicas
+    )
+    rows = tf.data.Dataset.range(num_rows).map(
+        lambda row: tf.where(row < len(split), row, PADDING)
+    )
+    filling = split.in_order().take(1).repeat(num_rows - len(split))
+    keys = (
+        tf.data.Dataset.zip(rows, split.in_order().concatenate(filling))
+        .batch(step_size // context.num_input_pipelines)
         .shard(context.num_input_pipelines, context.input_pipeline_id)
-        .rebatch(per_replica_batch_size)
-        .map(lambda row: tf.where(row < len(examples), row, PADDING))
+        .rebatch(step_size // num_replicas)
     )
     return _finish(
-        rows,
-        lambda row: (row, tf.gather(examples.images, tf.maximum(row, 0))),
+        keys.map(
+            lambda row, key: (row, *split.decode(key)),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
     )
 
 
-def _finish(
-    rows: tf.data.Dataset, gather: Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
-) -> tf.data.Dataset:
+def _round_up(size: int, multiple: int) -> int:
+    return size + -size % multiple
+
+
+def _finish(batches: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
     # The pipelines above already divide the data among workers.
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.OFF
     )
-    return (
-        rows.map(gather, num_parallel_calls=tf.data.AUTOTUNE)
-        .prefetch(tf.data.AUTOTUNE)
-        .with_options(options)
-    )
+    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)

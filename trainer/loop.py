@@ -1,275 +1,285 @@
-"""Distributed training and evaluation.
+"""The training run: prepare, go on, train, validate, save, test.
 
-`train_and_evaluate` reads top to bottom like the run it makes. One call of the
-compiled training function runs many steps, so that the devices don't wait for
-Python; the strategy divides each global batch among its replicas.
+`train_and_evaluate` reads top to bottom like the run that it makes. All workers
+do the same; the chief's run directory is the run's, and the others write theirs
+to a place that is deleted at the end.
 """
 
-from collections.abc import Callable, Iterator
+import dataclasses
+import os
+import time
+from collections.abc import Iterator
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from seqdigits_tfds import InputError
-from trainer import console, dataset, input_pipeline, metrics
+from trainer import cluster, console, dataset, input_pipeline, splits
+from trainer.checkpoints import Checkpoint, Position
 from trainer.config import TrainConfig
-from trainer.input_pipeline import Examples
-from trainer.models import MODELS
-from trainer.optimizer import make_optimizer
-from trainer.progress import Progress
-from trainer.run_directory import RunDirectory
-from trainer.strategy import make_strategy
-
-EVAL_BATCH_SIZE = 500
-"""Images per evaluation step over all replicas. The figures don't depend on
-it."""
+from trainer.evaluation import evaluate
+from trainer.learner import Learner
+from trainer.preemption import Preemption
+from trainer.progress import Progress, Rate
+from trainer.run_directory import RunDirectory, open_run
+from trainer.strategy import MULTI_WORKER, make_strategy
 
 NUM_SAMPLES = 10
-"""Predictions shown at the end."""
-
-TrainSteps = Callable[[Iterator, tf.Tensor], dict[str, tf.Tensor]]
-PredictStep = Callable[[tuple], tuple[Any, Any]]
+"""Predictions shown at the end, and pictures of each validation."""
 
 
 def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
-    """Runs a whole training: prepare, train, validate, test, save.
+    """Runs a whole training, or what is left of it.
 
     Args:
       config: The settings.
 
     Returns:
-      Content of the run directory's results.json.
+      Content of the run directory's results.json; on another worker than the
+      chief empty, if the run had ended before.
 
     Raises:
-      InputError: If a setting or file can't be used; nothing was trained then.
+      InputError: If a setting or file can't be used.
+      LostWorkerError: If another worker ended before its time.
+      SystemExit: If SIGTERM or SIGINT came; the run can go on from there.
     """
-    strategy = make_strategy(config.strategy, config.virtual_devices)
-    _check_divisible(config.global_batch_size, strategy.num_replicas_in_sync)
-    choice = dataset.choose_dataset(
-        config.dataset, config.data_dir, config.manual_dir
-    )
-    if choice.warning:
-        console.print_warning(choice.warning)
-    builder = choice.builder
-    config = config.resolve(builder.info.full_name)
-    run = RunDirectory(config.run_path)
-    run.check(config)
-    if run.results is not None:
-        print(f"This run has ended before: {run.results_path} has its figures.")
-        return run.results
-    digest = dataset.prepare_dataset(builder, config.manual_dir)
-    num_examples = builder.info.splits["train"].num_examples
-    total_steps = _count_steps(config, num_examples)
-    run.claim(config, digest)
-
-    examples = {
-        split: input_pipeline.load_examples(builder, split)
-        for split in ("train", "validation", "test")
-    }
-    keras.utils.set_random_seed(config.seed)
-    # The same weights from the same seed, at no cost that shows on a CPU.
-    tf.config.experimental.enable_op_determinism()
-    keras.config.set_dtype_policy(config.precision)
-    with strategy.scope():
-        model = MODELS[config.model].build(dataset.get_shape(builder))
-        optimizer = make_optimizer(config.recipe, total_steps)
-        optimizer.build(model.trainable_variables)
-    console.print_start(
-        config, strategy.num_replicas_in_sync, model, examples, total_steps
-    )
-    train_steps = make_train_steps(
-        strategy, model, optimizer, config.global_batch_size
-    )
-    predict_step = make_predict_step(strategy, model)
-    _train(
-        config,
-        strategy,
-        train_steps,
-        lambda: evaluate(strategy, predict_step, examples["validation"])[0],
-        examples["train"],
-        total_steps,
-        run,
-    )
-    evaluation, logits = evaluate(strategy, predict_step, examples["test"])
-    run.write_model(model)
-    results = {
-        "dataset": config.dataset,
-        "split": "test",
-        "step": total_steps,
-        **evaluation.as_dict(),
-    }
-    run.write_results(results)
-    labels = examples["test"].labels.numpy()
-    console.print_samples(logits[:NUM_SAMPLES], labels[:NUM_SAMPLES])
-    console.print_end(config, total_steps, evaluation)
-    return results
+    workers = None
+    if config.strategy == MULTI_WORKER:
+        workers = cluster.parse_tf_config(os.environ.get("TF_CONFIG"))
+    is_chief = workers is None or workers.is_chief
+    with Preemption() as preemption, cluster.noticing_losses(workers):
+        strategy = make_strategy(
+            config.strategy, config.virtual_devices, workers
+        )
+        num_replicas = strategy.num_replicas_in_sync
+        _check_divisible(config.global_batch_size, num_replicas)
+        choice = dataset.choose_dataset(
+            config.dataset, config.data_dir, config.manual_dir
+        )
+        if choice.warning:
+            console.print_warning(choice.warning)
+        builder = choice.builder
+        config = config.resolve(builder.info.full_name)
+        with open_run(config.run_path, is_chief) as run:
+            run.check(config)
+            if cluster.broadcast(strategy, [run.results is not None])[0]:
+                print(f"This run has ended before: see {run.results_path}.")
+                return run.results or {}
+            digest = dataset.prepare_dataset(builder, config.manual_dir)
+            total_steps = _count_steps(
+                config, builder.info.splits["train"].num_examples
+            )
+            run.claim(config, digest, num_replicas)
+            cluster.check_agreement(strategy, [config.what_decides(), digest])
+            data = {
+                name: splits.INPUTS[config.input](builder, name)
+                for name in ("train", "validation", "test")
+            }
+            learner = Learner(
+                config, strategy, dataset.get_shape(builder), total_steps
+            )
+            loop = Loop(
+                config, strategy, learner, data, total_steps, run, preemption
+            )
+            loop.restore()
+            console.print_start(
+                config, num_replicas, learner.model, data, total_steps,
+                loop.position.step,
+            )  # fmt: skip
+            loop.train()
+            return loop.test(is_chief)
 
 
-def make_train_steps(
-    strategy: tf.distribute.Strategy,
-    model: keras.Model,
-    optimizer: keras.optimizers.Optimizer,
-    global_batch_size: int,
-) -> TrainSteps:
-    """Makes the compiled function that trains for some steps.
+class Loop:
+    """A run from its position on.
 
     Args:
-      strategy: The strategy in whose scope model and optimizer were made.
-      model: Takes images, gives logits.
-      optimizer: Built for the model's variables.
-      global_batch_size: Examples per step over all replicas.
+      config: The resolved settings.
+      strategy: The strategy.
+      learner: What is trained.
+      data: The splits by name.
+      total_steps: Length of the run.
+      run: Where to save.
+      preemption: Says when to stop.
 
-    Returns:
-      A function of a distributed iterator of (images, labels) and a number of
-      steps, at least 1; gives the mean loss (as `metrics.Evaluation` defines
-      it) and sequence accuracy over their examples.
+    Attributes:
+      position: How far the run has come.
     """
 
-    def replica_step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            logits = model(images, training=True)
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-                labels, logits
-            )
-            # Replicas' gradients are summed: dividing by the global batch
-            # makes the sum the gradient of the global mean.
-            loss = tf.reduce_sum(losses) / global_batch_size
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply(gradients, model.trainable_variables)
-        right = tf.reduce_all(
-            tf.argmax(logits, axis=-1, output_type=labels.dtype) == labels,
-            axis=1,
+    def __init__(
+        self,
+        config: TrainConfig,
+        strategy: tf.distribute.Strategy,
+        learner: Learner,
+        data: dict[str, splits.Split],
+        total_steps: int,
+        run: RunDirectory,
+        preemption: Preemption,
+    ) -> None:
+        self.position = Position()
+        self._config = config
+        self._strategy = strategy
+        self._learner = learner
+        self._data = data
+        self._total_steps = total_steps
+        self._run = run
+        self._preemption = preemption
+        self._saved_at = time.monotonic()
+
+    def restore(self) -> None:
+        """Goes to the position of the chief's last checkpoint.
+
+        Raises:
+          InputError: If all checkpoints are damaged.
+        """
+        checkpoint, warnings = self._run.load_last_checkpoint()
+        for warning in warnings:
+            console.print_warning(warning)
+        position = checkpoint.position if checkpoint else Position()
+        self.position = Position.from_numbers(
+            cluster.broadcast(self._strategy, dataclasses.astuple(position))
         )
-        share_right = tf.reduce_sum(tf.cast(right, tf.float32))
-        return tf.stack([loss, share_right / global_batch_size])
+        if self.position.step:
+            self._assign(checkpoint)
 
-    @tf.function(reduce_retracing=True)
-    def train_steps(
-        iterator: Iterator, num_steps: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
-        totals = tf.zeros(2)
-        for _ in tf.range(num_steps):
-            per_replica = strategy.run(replica_step, args=next(iterator))
-            totals += strategy.reduce(
-                tf.distribute.ReduceOp.SUM, per_replica, axis=None
-            )
-        loss, sequence_accuracy = tf.unstack(
-            totals / tf.cast(num_steps, tf.float32)
-        )
-        return {"loss": loss, "sequence_accuracy": sequence_accuracy}
-
-    return train_steps
-
-
-def make_predict_step(
-    strategy: tf.distribute.Strategy, model: keras.Model
-) -> PredictStep:
-    """Makes the compiled function that predicts one evaluation batch.
-
-    Returns:
-      A function of one distributed element (rows, images); gives per replica
-      the rows int64 [b] and their logits float32 [b, positions, classes].
-    """
-
-    @tf.function(reduce_retracing=True)
-    def predict_step(element: tuple) -> tuple[Any, Any]:
-        return strategy.run(
-            lambda rows, images: (rows, model(images, training=False)),
-            args=element,
-        )
-
-    return predict_step
-
-
-def evaluate(
-    strategy: tf.distribute.Strategy,
-    predict_step: PredictStep,
-    examples: Examples,
-    global_batch_size: int = EVAL_BATCH_SIZE,
-) -> tuple[metrics.Evaluation, np.ndarray]:
-    """Evaluates on each example exactly once.
-
-    Args:
-      strategy: The strategy of `predict_step`.
-      predict_step: From `make_predict_step`.
-      examples: The split.
-      global_batch_size: Images per step over all replicas, at least 1.
-
-    Returns:
-      The figures, and the logits float32 [n, positions, classes].
-    """
-    elements = strategy.distribute_datasets_from_function(
-        lambda context: input_pipeline.make_eval_dataset(
-            examples, global_batch_size, context
-        )
-    )
-    seen = np.zeros(len(examples), np.int64)
-    logits: np.ndarray | None = None
-    for element in elements:
-        for rows, batch in zip(
-            *map(strategy.experimental_local_results, predict_step(element)),
-            strict=True,
-        ):
-            real = rows.numpy() != input_pipeline.PADDING
-            if logits is None:
-                logits = np.empty((len(examples), *batch.shape[1:]), np.float32)
-            logits[rows.numpy()[real]] = batch.numpy()[real]
-            np.add.at(seen, rows.numpy()[real], 1)
-    if logits is None or not (seen == 1).all():
-        raise RuntimeError("an example was not evaluated exactly once")
-    return metrics.evaluate_logits(logits, examples.labels.numpy()), logits
-
-
-def _train(
-    config: TrainConfig,
-    strategy: tf.distribute.Strategy,
-    train_steps: TrainSteps,
-    validate: Callable[[], metrics.Evaluation],
-    examples: Examples,
-    total_steps: int,
-    run: RunDirectory,
-) -> None:
-    batches = iter(
-        strategy.distribute_datasets_from_function(
-            lambda context: input_pipeline.make_train_dataset(
-                examples, config.global_batch_size, config.seed, context
+    def train(self) -> None:
+        """Trains to the end, and validates after each epoch."""
+        config = self._config
+        batches = iter(
+            self._strategy.distribute_datasets_from_function(
+                lambda context: input_pipeline.make_train_dataset(
+                    self._data["train"],
+                    config.global_batch_size,
+                    config.seed,
+                    self.position.step,
+                    context,
+                )
             )
         )
-    )
-    run.start_metrics()
-    step = 0
-    for epoch in range(config.recipe.epochs):
-        # The first step by whose end every example of the epoch was read.
-        end = -(-(epoch + 1) * len(examples) // config.global_batch_size)
-        end = min(end, total_steps)
-        if step == end:
-            break
-        name = f"Epoch {epoch + 1}/{config.recipe.epochs}"
+        self._saved_at = time.monotonic()
+        with self._preemption.deferred():
+            for epoch in range(config.recipe.epochs):
+                # By the end of this step, every example of the epoch was read.
+                num_read = (epoch + 1) * len(self._data["train"])
+                end = -(-num_read // config.global_batch_size)
+                end = min(end, self._total_steps)
+                name = f"Epoch {epoch + 1}/{config.recipe.epochs}"
+                if self.position.step < end:
+                    self._train_until(end, epoch, name, batches)
+                if self.position.validated_step < end:
+                    self._validate(epoch, name)
+
+    def _train_until(
+        self, end: int, epoch: int, name: str, batches: Iterator
+    ) -> None:
+        config, step = self._config, self.position.step
+        rate = Rate()
         with Progress(end - step, name, "steps") as progress:
             while step < end:
-                num_steps = min(
-                    config.log_every_steps - step % config.log_every_steps,
-                    end - step,
-                )
-                figures = train_steps(batches, tf.constant(num_steps))
-                figures = {k: float(v) for k, v in figures.items()}
+                self._run.profile(step, config.profile_steps)
+                num_steps = config.find_break(step, end) - step
+                with rate.measuring(num_steps * config.global_batch_size):
+                    done = self._learner.train_steps(
+                        batches,
+                        tf.constant(num_steps),
+                        tf.constant(self.position.sums),
+                        tf.constant(float(self._preemption.requested)),
+                    )
+                    sums = done["sums"].numpy()
+                rate.waited += num_steps * float(done["input_wait"])
                 step += num_steps
-                run.append_metrics(
-                    {"step": step, "epoch": epoch, "split": "train", **figures}
-                )
+                self.position = self.position.after_steps(step, sums)
+                figures = self.position.means
                 progress.advance(num_steps, **figures)
-        evaluation = validate()
-        run.append_metrics(
-            {
-                "step": step,
-                "epoch": epoch,
-                "split": "validation",
-                **evaluation.as_dict(),
-            }
+                if step == end or step % config.log_every_steps == 0:
+                    line = {
+                        **figures,
+                        "learning_rate": self._learner.learning_rate,
+                        **rate.take(),
+                    }
+                    self._log(epoch, "train", line)
+                    self.position = self.position.after_line()
+                if done["stop"] > 0:
+                    self._save()
+                    self._preemption.stop(f"Step {step} is saved. ")
+                seconds = time.monotonic() - self._saved_at
+                if (
+                    step % config.checkpoint_every_steps == 0
+                    or seconds > config.checkpoint_every_seconds
+                ):
+                    self._save()
+
+    def _validate(self, epoch: int, name: str) -> None:
+        evaluation, logits, labels = evaluate(
+            self._strategy,
+            self._learner.predict_step,
+            self._data["validation"],
+            "validation",
         )
+        self._log(epoch, "validation", evaluation.as_dict())
         console.print_validation(name, evaluation)
+        self.position = self.position.after_validation(
+            evaluation.sequence_accuracy
+        )
+        predictions = logits.argmax(axis=-1)
+        rows = np.flatnonzero((predictions != labels).any(axis=-1))
+        rows = rows[:NUM_SAMPLES]
+        self._run.write_pictures(
+            self.position.step,
+            splits.read_images(self._data["validation"], rows),
+            console.describe_answers(labels[rows], predictions[rows]),
+        )
+        self._save()
+
+    def test(self, is_chief: bool) -> dict[str, Any]:
+        """Evaluates and exports the best model; the run has ended then.
+
+        Args:
+          is_chief: Whether to write the model and the results.
+
+        Returns:
+          The results.
+        """
+        best_step = self.position.best_step
+        best = self._run.load_best_checkpoint(best_step) if is_chief else None
+        self._assign(best)
+        evaluation, logits, labels = evaluate(
+            self._strategy,
+            self._learner.predict_step,
+            self._data["test"],
+            "test",
+        )
+        results = {
+            "dataset": self._config.dataset,
+            "split": "test",
+            "step": best_step,
+            **evaluation.as_dict(),
+        }
+        if is_chief:
+            self._run.write_model(self._learner.model)
+            self._run.write_results(results)
+        console.print_samples(logits[:NUM_SAMPLES], labels[:NUM_SAMPLES])
+        console.print_end(self._config, best_step, evaluation)
+        return results
+
+    def _assign(self, checkpoint: Checkpoint | None) -> None:
+        """Gives all workers the variables of the chief's checkpoint."""
+        if checkpoint is not None:
+            self._learner.assign_variables(checkpoint.arrays)
+        names, values = zip(
+            *self._learner.read_variables().items(), strict=True
+        )
+        values = cluster.broadcast(self._strategy, values)
+        self._learner.assign_variables(dict(zip(names, values, strict=True)))
+
+    def _log(self, epoch: int, split: str, figures: dict[str, Any]) -> None:
+        head = {"step": self.position.step, "epoch": epoch, "split": split}
+        self._run.append_metrics({**head, **figures})
+
+    def _save(self) -> None:
+        self._run.save(self.position, self._learner.read_variables())
+        self._saved_at = time.monotonic()
 
 
 def _check_divisible(global_batch_size: int, num_replicas: int) -> None:

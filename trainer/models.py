@@ -124,7 +124,7 @@ def _conv(
     kernel_size: int | tuple[int, int],
     strides: int | tuple[int, int] = 1,
     padding: str = "same",
-    activation: str | None = "relu",
+    activation: str | None = "silu",
 ) -> keras.KerasTensor:
     x = layers.Conv2D(
         filters,
@@ -143,7 +143,7 @@ def _residual_block(x: keras.KerasTensor) -> keras.KerasTensor:
     filters = x.shape[-1]
     y = _conv(x, filters, 3)
     y = _conv(y, filters, 3, activation=None)
-    return layers.Activation("relu")(layers.Add()([x, y]))
+    return layers.Activation("silu")(layers.Add()([x, y]))
 
 
 MODELS: Mapping[str, Model] = {

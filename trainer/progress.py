@@ -1,6 +1,9 @@
 """Progress of long work: a bar in a terminal, plain lines anywhere else."""
 
+import contextlib
 import sys
+import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self, TextIO
 
@@ -54,6 +57,34 @@ class Progress:
         traceback: TracebackType | None,
     ) -> None:
         self._bar.close()
+
+
+class Rate:
+    """How fast training goes, and how much of its time it waits for input.
+
+    Attributes:
+      waited: Seconds spent waiting for input, to be added to.
+    """
+
+    def __init__(self) -> None:
+        self._seconds, self._num_images, self.waited = 0.0, 0, 0.0
+
+    @contextlib.contextmanager
+    def measuring(self, num_images: int) -> Iterator[None]:
+        """Counts the block's time, in which so many images are trained on."""
+        begin = time.perf_counter()
+        yield
+        self._seconds += time.perf_counter() - begin
+        self._num_images += num_images
+
+    def take(self) -> dict[str, float]:
+        """Returns the figures, and begins anew."""
+        figures = {
+            "images_per_second": round(self._num_images / self._seconds, 1),
+            "input_wait_share": round(self.waited / self._seconds, 6),
+        }
+        self._seconds, self._num_images, self.waited = 0.0, 0, 0.0
+        return figures
 
 
 class _Lines:

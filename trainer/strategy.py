@@ -1,35 +1,68 @@
 """Names of distribution strategies -> `tf.distribute` strategies."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
 from seqdigits_tfds import InputError
+from trainer.cluster import Cluster, check_port_free
 
 MAX_VIRTUAL_DEVICES = 16
 """Virtual devices share one CPU: they are for trying things, not for speed."""
 
+MULTI_WORKER = "multi_worker"
 
-def _make_one_device(devices: Sequence[str]) -> tf.distribute.Strategy:
+
+def _make_one_device(
+    devices: Sequence[str], _: Cluster | None
+) -> tf.distribute.Strategy:
     gpus = tf.config.list_logical_devices("GPU")
     default = gpus[0].name if gpus else "/CPU:0"
     return tf.distribute.OneDeviceStrategy(devices[0] if devices else default)
 
 
-def _make_mirrored(devices: Sequence[str]) -> tf.distribute.Strategy:
+def _make_mirrored(
+    devices: Sequence[str], _: Cluster | None
+) -> tf.distribute.Strategy:
     # Without a list: all GPUs, or the CPU where there is none.
     return tf.distribute.MirroredStrategy(devices or None)
 
 
-STRATEGIES: Mapping[str, Callable[[Sequence[str]], tf.distribute.Strategy]] = {
+def _make_multi_worker(
+    _: Sequence[str], cluster: Cluster | None
+) -> tf.distribute.Strategy:
+    if cluster is None:
+        raise ValueError(f"{MULTI_WORKER} needs a cluster")
+    check_port_free(cluster)
+    print(
+        f"Worker {cluster.address} waits for all {len(cluster)} workers ...",
+        file=sys.stderr,
+        flush=True,
+    )
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec(cluster.workers),
+        task_type=cluster.job,
+        task_id=cluster.index,
+        rpc_layer="grpc",
+    )
+    # Between GPUs NCCL, between CPUs gRPC: what AUTO, the default, means.
+    return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+
+
+STRATEGIES: Mapping[
+    str, Callable[[Sequence[str], Cluster | None], tf.distribute.Strategy]
+] = {
     "one_device": _make_one_device,
     "mirrored": _make_mirrored,
+    MULTI_WORKER: _make_multi_worker,
 }
-"""Makes a strategy over the given devices; over its own choice if empty."""
+"""Makes a strategy over the given devices, its own choice if empty, and the
+workers of the cluster, where there is one."""
 
 
 def make_strategy(
-    name: str, virtual_devices: int = 0
+    name: str, virtual_devices: int = 0, cluster: Cluster | None = None
 ) -> tf.distribute.Strategy:
     """Makes the strategy `name`.
 
@@ -38,9 +71,11 @@ def make_strategy(
       virtual_devices: Into how many logical devices to split the CPU, and to
         use instead of any GPU, 1..`MAX_VIRTUAL_DEVICES`; 0 leaves the devices
         as they are. Has to come before TensorFlow's first use of a device.
+      cluster: The workers, for `MULTI_WORKER`; waits until all have started.
 
     Raises:
-      InputError: If the CPU can't be split any more.
+      InputError: If the CPU can't be split any more, or this worker's port is
+        taken.
     """
     devices: list[str] = []
     if virtual_devices:
@@ -55,4 +90,4 @@ def make_strategy(
                 " one; start a new process"
             ) from error
         devices = [f"/CPU:{index}" for index in range(virtual_devices)]
-    return STRATEGIES[name](devices)
+    return STRATEGIES[name](devices, cluster)

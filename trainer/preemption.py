@@ -1,0 +1,77 @@
+"""SIGTERM and SIGINT: an orderly end at the next good moment."""
+
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import NoReturn, Self
+
+EXIT_CODE_BASE = 128
+"""A run stopped by signal s exits with this + s, as shells count: 143 for
+SIGTERM, 130 for SIGINT."""
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Preemption:
+    """Ends the program when a signal asks for it, and while in use only.
+
+    At once, by a SystemExit, except within `deferred`: there `requested` says
+    that a signal came. A second signal has its usual effect.
+    """
+
+    def __init__(self) -> None:
+        self._signal: signal.Signals | None = None
+        self._deferred = False
+        self._handlers: dict[signal.Signals, object] = {}
+
+    @property
+    def requested(self) -> bool:
+        """Whether a signal has come."""
+        return self._signal is not None
+
+    @contextlib.contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Leaves it to the block to look at `requested` and call `stop`."""
+        self._deferred = True
+        try:
+            yield
+        finally:
+            self._deferred = False
+        if self.requested:
+            self.stop("")
+
+    def stop(self, what_is_saved: str) -> NoReturn:
+        """Ends the program.
+
+        Args:
+          what_is_saved: For the person who stopped it.
+        """
+        name = self._signal.name if self._signal else "another worker"
+        print(
+            f"Stopped by {name}. {what_is_saved}Start the same command again"
+            " to go on.",
+            file=sys.stderr,
+            flush=True,
+        )
+        sys.exit(EXIT_CODE_BASE + (self._signal or signal.SIGTERM))
+
+    def _handle(self, signum: int, _: FrameType | None) -> None:
+        self._signal = signal.Signals(signum)
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+        if not self._deferred:
+            self.stop("")
+
+    def __enter__(self) -> Self:
+        # Python allows handlers in the main thread only.
+        if threading.current_thread() is threading.main_thread():
+            for each in _SIGNALS:
+                self._handlers[each] = signal.signal(each, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each, handler in self._handlers.items():
+            signal.signal(each, handler)  # type: ignore[arg-type]

@@ -1,0 +1,237 @@
+"""A split to stream from: decoded in memory, or records on disk.
+
+Either way, what streams, is shuffled and dealt out are keys: small stand-ins
+for examples that are decoded last, when it is known which replica needs them.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from trainer.progress import Progress
+
+WINDOW = 10_000
+"""Records that `RecordSplit` holds and shuffles at a time: about 10 MB."""
+
+_READ_BATCH = 100
+
+_CYCLE_LENGTH = 4
+"""Shards that a window of `RecordSplit` draws from at a time."""
+
+
+class Split(Protocol):
+    """What an input pipeline needs of a split."""
+
+    def __len__(self) -> int:
+        """Returns the number of examples."""
+        ...
+
+    def shuffle(
+        self, seed: int, epoch: tf.Tensor, skip: tf.Tensor
+    ) -> tf.data.Dataset:
+        """Returns the keys in the order of an epoch.
+
+        Args:
+          seed: Determines the orders of all epochs.
+          epoch: int64 [].
+          skip: int64 []; how many keys to leave out at the start.
+
+        Returns:
+          Vectors of keys, of any length.
+        """
+        ...
+
+    def in_order(self) -> tf.data.Dataset:
+        """Returns the keys one by one, always in the same order."""
+        ...
+
+    def decode(self, keys: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Turns keys [b] into images uint8 [b, ...] and labels int64 [b, p]."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MemorySplit:
+    """A decoded split in host memory; its keys are row numbers.
+
+    So shuffling moves 8 bytes an example, not 4 KiB, and is over the whole
+    split.
+
+    Attributes:
+      images: uint8 [n, height, width, 1].
+      labels: int64 [n, positions].
+    """
+
+    images: tf.Tensor
+    labels: tf.Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def shuffle(
+        self, seed: int, epoch: tf.Tensor, skip: tf.Tensor
+    ) -> tf.data.Dataset:
+        """As `Split.shuffle`: a permutation of the whole split."""
+        rows = tf.range(len(self), dtype=tf.int64)
+        return tf.data.Dataset.from_tensors(_permute(rows, seed, epoch)[skip:])
+
+    def in_order(self) -> tf.data.Dataset:
+        """As `Split.in_order`."""
+        return tf.data.Dataset.range(len(self))
+
+    def decode(self, keys: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """As `Split.decode`."""
+        return tf.gather(self.images, keys), tf.gather(self.labels, keys)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RecordSplit:
+    """A split on disk; its keys are serialised records.
+
+    Memory holds a few windows of records, however long the split is. Each epoch
+    reads the shards in another order, some at a time, and shuffles within
+    windows. The order depends on the number of shards.
+
+    Attributes:
+      builder: A prepared builder of `seqdigits`.
+      name: The split's.
+      window: Records to shuffle at a time.
+    """
+
+    builder: tfds.core.DatasetBuilder
+    name: str
+    window: int = WINDOW
+
+    def __len__(self) -> int:
+        return int(self.builder.info.splits[self.name].num_examples)
+
+    @property
+    def _paths(self) -> list[str]:
+        return [str(p) for p in self.builder.info.splits[self.name].filepaths]
+
+    def shuffle(
+        self, seed: int, epoch: tf.Tensor, skip: tf.Tensor
+    ) -> tf.data.Dataset:
+        """As `Split.shuffle`: shuffled shards, and windows of their records."""
+        window = tf.constant(self.window, tf.int64)
+
+        def permute_window(index: tf.Tensor, records: tf.Tensor) -> tf.Tensor:
+            # The first window after those that are skipped is cut.
+            start = tf.maximum(skip - index * window, 0)
+            return _permute(records, seed, epoch, index)[start:]
+
+        shards = _permute(tf.constant(self._paths), seed, epoch)
+        return (
+            tf.data.Dataset.from_tensor_slices(shards)
+            .interleave(
+                tf.data.TFRecordDataset,
+                cycle_length=_CYCLE_LENGTH,
+                deterministic=True,
+            )
+            .batch(self.window)
+            .enumerate()
+            .skip(skip // window)
+            .map(permute_window)
+            .prefetch(1)
+        )
+
+    def in_order(self) -> tf.data.Dataset:
+        """As `Split.in_order`."""
+        return tf.data.TFRecordDataset(self._paths)
+
+    def decode(self, keys: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """As `Split.decode`."""
+        features = self.builder.info.features
+
+        def decode_one(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            example = features.deserialize_example(record)
+            return example["image"], example["label"]
+
+        spec = features.get_tensor_info()
+        images, labels = tf.map_fn(
+            decode_one,
+            keys,
+            fn_output_signature=(spec["image"].dtype, spec["label"].dtype),
+        )
+        batch = keys.shape[:1]
+        return (
+            tf.ensure_shape(images, batch + spec["image"].shape),
+            tf.ensure_shape(labels, batch + spec["label"].shape),
+        )
+
+
+INPUTS: Mapping[str, Callable[[tfds.core.DatasetBuilder, str], Split]] = {
+    "memory": lambda builder, name: load_split(builder, name),
+    "records": RecordSplit,
+}
+"""Ways to stream a split, given a prepared builder and the split's name."""
+
+
+def load_split(builder: tfds.core.DatasetBuilder, name: str) -> MemorySplit:
+    """Reads and decodes a whole split, with a progress display.
+
+    Args:
+      builder: A prepared builder of `seqdigits`.
+      name: Name of the split.
+
+    Returns:
+      The examples, in an order that does not depend on the number of shards.
+    """
+    records = RecordSplit(builder, name)
+    features = builder.info.features
+    images = np.empty((len(records), *features["image"].shape), np.uint8)
+    labels = np.empty((len(records), *features["label"].shape), np.int64)
+    decoded = (
+        records.in_order()
+        .batch(_READ_BATCH)
+        .map(records.decode, num_parallel_calls=tf.data.AUTOTUNE)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+    start = 0
+    with Progress(len(records), f"Loading {name}", "images") as progress:
+        for image_batch, label_batch in decoded:
+            stop = start + len(label_batch)
+            images[start:stop] = image_batch
+            labels[start:stop] = label_batch
+            progress.advance(stop - start)
+            start = stop
+    # Where tf.data runs; a GPU would be the default place.
+    with tf.device("/CPU:0"):
+        return MemorySplit(tf.constant(images), tf.constant(labels))
+
+
+def read_images(split: Split, rows: np.ndarray) -> np.ndarray:
+    """Reads the images of a few examples.
+
+    Args:
+      split: The split.
+      rows: int64 [n]; which, counted in the order of `in_order`, ascending.
+
+    Returns:
+      uint8 [n, height, width, 1].
+    """
+    dataset = (
+        split.in_order()
+        .enumerate()
+        .filter(lambda row, _: tf.reduce_any(row == rows))
+        .map(lambda _, key: key)
+        .batch(max(len(rows), 1))
+        .map(split.decode)
+    )
+    for images, _ in dataset:
+        return images.numpy()
+    return np.empty((0, 1, 1, 1), np.uint8)
+
+
+def _permute(
+    values: tf.Tensor, seed: int, *purpose: tf.Tensor | int
+) -> tf.Tensor:
+    """Shuffles `values` [n]; another purpose gives an independent order."""
+    key = tf.constant([seed, 0], tf.int64)
+    for number in purpose:
+        key = tf.random.fold_in(key, number, alg="philox")
+    return tf.random.experimental.stateless_shuffle(values, key, alg="philox")
