@@ -130,7 +130,6 @@ class RecordSplit:
             .interleave(
                 tf.data.TFRecordDataset,
                 cycle_length=_CYCLE_LENGTH,
-                deterministic=True,
             )
             .batch(self.window)
             .enumerate()

@@ -41,7 +41,7 @@ def make_train_steps(
 
     def compute_gradients(
         images: tf.Tensor, labels: tf.Tensor
-    ) -> tuple[list[tf.Tensor], tf.Tensor]:
+    ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
         with tf.GradientTape() as tape:
             logits = model(images, training=True)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
@@ -58,7 +58,7 @@ def make_train_steps(
         num_right = tf.reduce_sum(tf.cast(right, tf.float32))
         return (
             tape.gradient(scaled_loss, variables),
-            tf.stack([loss, num_right / global_batch_size]),
+            [loss, num_right / global_batch_size],
         )
 
     if jit:
@@ -81,12 +81,12 @@ def make_train_steps(
 
     def replica_step(
         images: tf.Tensor, labels: tf.Tensor, stop: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    ) -> tf.Tensor:
         gradients, figures = compute_gradients(images, labels)
         if sum_first:
             gradients = sum_over_replicas(gradients)
         optimizer.apply(gradients, variables)
-        return figures, stop
+        return tf.stack([*figures, stop])
 
     @tf.function(reduce_retracing=True)
     def train_steps(
@@ -96,7 +96,7 @@ def make_train_steps(
         stop: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
         input_wait = tf.constant(0.0, tf.float64)
-        stops = tf.constant(0.0)
+        totals = tf.concat([sums, [0.0]], axis=0)
         for index in tf.range(num_steps):
             is_last = tf.equal(index, num_steps - 1)
             # The first layer's update ends a step: waiting begins after it.
@@ -109,12 +109,14 @@ def make_train_steps(
             ):
                 input_wait += _read_clock_if(is_last) - asked
             per_replica = strategy.run(replica_step, args=(*batch, stop))
-            figures, wanted = strategy.reduce(
+            totals += strategy.reduce(
                 tf.distribute.ReduceOp.SUM, per_replica, axis=None
             )
-            sums += figures
-            stops += wanted
-        return {"sums": sums, "stop": stops, "input_wait": input_wait}
+        return {
+            "sums": totals[:2],
+            "stop": totals[2],
+            "input_wait": input_wait,
+        }
 
     return train_steps
 
@@ -158,6 +160,6 @@ def make_predict_step(
             ),
             args=element,
         )
-        return strategy.gather(per_replica, axis=0)
+        return tuple(strategy.gather(part, axis=0) for part in per_replica)
 
     return predict_step
