@@ -108,21 +108,40 @@ def mnist_data_dir(share, mnist_dir):
     )
 
 
+def _build_custom(folder, **settings):
+    config = seqdigits_tfds.SeqDigitsConfig(source="optdigits", **settings)
+    seqdigits_tfds.Builder(
+        data_dir=folder, config=config
+    ).download_and_prepare()
+
+
 @pytest.fixture(scope="session")
 def tiny_data_dir(share):
     """A TFDS data directory with the small custom config `seqdigits/tiny`."""
-    config = seqdigits_tfds.SeqDigitsConfig(
-        name="tiny",
-        source="optdigits",
-        num_train=480,
-        num_validation=40,
-        num_test=80,
-    )
     return share(
         "tiny_data",
-        lambda folder: seqdigits_tfds.Builder(
-            data_dir=folder, config=config
-        ).download_and_prepare(),
+        lambda folder: _build_custom(
+            folder,
+            name="tiny",
+            num_train=480,
+            num_validation=40,
+            num_test=80,
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def preemption_data_dir(share):
+    """A TFDS data directory with `seqdigits/evaluated`: much to evaluate."""
+    return share(
+        "evaluated_data",
+        lambda folder: _build_custom(
+            folder,
+            name="evaluated",
+            num_train=480,
+            num_validation=3_000,
+            num_test=3_000,
+        ),
     )
 
 

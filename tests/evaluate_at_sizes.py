@@ -12,24 +12,27 @@ import keras
 import numpy as np
 import tensorflow_datasets as tfds
 
-from trainer import input_pipeline, loop
+from trainer import splits
+from trainer.evaluation import evaluate
+from trainer.steps import make_predict_step
 from trainer.strategy import make_strategy
 
 model_path, dataset, num_images, num_replicas, *batch_sizes = sys.argv[1:]
 strategy = make_strategy("mirrored", int(num_replicas))
 with strategy.scope():
     model = keras.models.load_model(model_path)
-examples = input_pipeline.load_examples(tfds.builder(dataset), "test")
-examples = input_pipeline.Examples(
+examples = splits.load_split(tfds.builder(dataset), "test")
+examples = splits.MemorySplit(
     examples.images[: int(num_images)], examples.labels[: int(num_images)]
 )
-predict_step = loop.make_predict_step(strategy, model)
+predict_step = make_predict_step(strategy, model)
 
 figures = []
 for batch_size in map(int, batch_sizes):
-    evaluation, logits = loop.evaluate(
-        strategy, predict_step, examples, batch_size
+    evaluation, logits, labels = evaluate(
+        strategy, predict_step, examples, "test", batch_size
     )
+    np.testing.assert_array_equal(labels, examples.labels)
     figures.append(evaluation.as_dict())
 # What plain Keras says of the same images.
 expected = model.predict(examples.images.numpy(), batch_size=500, verbose=0)

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from trainer import input_pipeline
+from trainer import input_pipeline, splits
 
 NUM_EXAMPLES = 103
 
@@ -16,7 +16,7 @@ def examples():
     rows = np.arange(NUM_EXAMPLES)
     images = np.broadcast_to(rows[:, None, None, None], (NUM_EXAMPLES, 4, 4, 1))
     labels = np.broadcast_to(rows[:, None], (NUM_EXAMPLES, 5))
-    return input_pipeline.Examples(
+    return splits.MemorySplit(
         tf.constant(images, tf.uint8), tf.constant(labels, tf.int64)
     )
 
@@ -33,13 +33,13 @@ def make_contexts(num_workers, replicas_per_worker):
 
 
 def read_train_steps(
-    examples, batch, num_steps, num_workers=1, per_worker=1, seed=0
+    examples, batch, num_steps, num_workers=1, per_worker=1, seed=0, start=0
 ):
     """Rows of each global batch, put together from all replicas' parts."""
     parts = []
     for context in make_contexts(num_workers, per_worker):
         dataset = input_pipeline.make_train_dataset(
-            examples, batch, seed, context
+            examples, batch, seed, start, context
         )
         labels = []
         for image_batch, label_batch in dataset.take(num_steps * per_worker):
@@ -79,6 +79,16 @@ def test_the_seed_decides_the_order(examples):
     assert (first != read_train_steps(examples, 10, 5, seed=2)).any()
 
 
+@pytest.mark.parametrize("start", [1, 7, 8, 9, 25, 26, 60])
+def test_reading_may_start_at_any_step(examples, start):
+    whole = read_train_steps(examples, 12, 62)
+    assert (
+        read_train_steps(examples, 12, 2, start=start) == whole[start:][:2]
+    ).all()
+    shared = read_train_steps(examples, 12, 2, 3, 2, start=start)
+    assert (shared == whole[start:][:2]).all()
+
+
 def test_shuffling_is_over_the_whole_split(examples):
     rows = read_train_steps(examples, NUM_EXAMPLES, 1)[0].astype(float)
     assert abs(np.corrcoef(rows, np.arange(NUM_EXAMPLES))[0, 1]) < 0.3
@@ -98,8 +108,9 @@ def test_evaluation_has_each_example_once(
             input_pipeline.make_eval_dataset(examples, batch, context)
         )
         num_elements.add(len(elements))
-        for rows, images in elements:
+        for rows, images, labels in elements:
             assert images.dtype == tf.uint8
+            assert (labels[:, 0] == images[:, 0, 0, 0].numpy()).numpy().all()
             real = rows.numpy() != input_pipeline.PADDING
             assert (images.numpy()[real, 0, 0, 0] == rows.numpy()[real]).all()
             counts.update(rows.numpy()[real].tolist())
@@ -111,7 +122,7 @@ def test_evaluation_has_each_example_once(
 
 def test_loading_gives_what_tfds_gives(optdigits_data_dir):
     builder = tfds.builder("seqdigits/optdigits", data_dir=optdigits_data_dir)
-    examples = input_pipeline.load_examples(builder, "test")
+    examples = splits.load_split(builder, "test")
     whole = tfds.as_numpy(builder.as_dataset(split="test", batch_size=-1))
     assert len(examples) == 4_000
     assert examples.images.dtype == tf.uint8

@@ -1,52 +1,112 @@
-"""The same figures from any number of replicas, in real processes."""
+"""The same run from any number of replicas, in real processes."""
 
 import json
+import os
+import subprocess
+import sys
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
-from conftest import ROOT, run_python, train
+from conftest import ROOT, run_python
+from kill_and_resume import read_metrics, run_with_kills
+from trainer.input_pipeline import make_train_dataset
+from trainer.splits import MemorySplit
+from trainers import STRATEGIES, make_tf_configs, run_all
 
-REPLICAS = {
-    "one_device": ["--strategy=one_device"],
-    "mirrored_2": ["--strategy=mirrored", "--virtual_devices=2"],
-    "mirrored_3": ["--strategy=mirrored", "--virtual_devices=3"],
-}
-
-
-def read_metrics(workdir, split):
-    lines = (workdir / "metrics.jsonl").read_text().splitlines()
-    return [m for m in map(json.loads, lines) if m["split"] == split]
+NUM_STEPS = 100
 
 
-@pytest.fixture(scope="module")
-def workdirs(tiny_data_dir, tmp_path_factory):
-    """Run directories of the same short run under each strategy."""
-    folder = tmp_path_factory.mktemp("strategies")
-    for name, flags in REPLICAS.items():
-        train(
-            "--dataset=seqdigits/tiny",
-            f"--data_dir={tiny_data_dir}",
-            f"--workdir={folder / name}",
-            "--global_batch_size=48",
-            "--max_steps=12",
-            "--log_every_steps=1",
-            # Rounding differs; large first steps would blow it up.
-            "--learning_rate=1e-4",
-            *flags,
+@pytest.fixture(scope="session")
+def get_losses(tiny_data_dir, share):
+    """Losses of the first steps of the default model and recipe."""
+
+    def get(strategy):
+        def fill(folder):
+            run_all(
+                strategy,
+                folder,
+                "--dataset=seqdigits/tiny",
+                f"--data_dir={tiny_data_dir}",
+                f"--workdir={folder / 'run'}",
+                "--global_batch_size=48",
+                "--epochs=12",
+                f"--max_steps={NUM_STEPS}",
+                "--log_every_steps=1",
+            )
+
+        metrics = read_metrics(share(f"losses_{strategy}", fill) / "run")
+        return [m["loss"] for m in metrics if m["split"] == "train"]
+
+    return get
+
+
+@pytest.mark.parametrize("strategy", list(STRATEGIES)[1:])
+def test_all_strategies_train_alike(get_losses, strategy):
+    alone = get_losses("one_device")
+    assert len(alone) == NUM_STEPS
+    assert alone[-1] < 0.1 * alone[0]
+    assert get_losses(strategy) == pytest.approx(alone, rel=1e-4)
+
+
+def read_batches(strategy, *numbers):
+    """Rows [step, element] of the global batches that real processes read."""
+    name, _, num_replicas = strategy.rpartition("_")
+    environments = [{}]
+    if name == "multi_worker":
+        tf_configs = make_tf_configs(int(num_replicas))
+        environments = [{"TF_CONFIG": text} for text in tf_configs]
+    elif name == "one":
+        name, num_replicas = strategy, 0
+    num_devices = num_replicas if name == "mirrored" else 0
+    processes = [
+        subprocess.Popen(
+            [sys.executable, ROOT / "tests" / "read_batches.py", name]
+            + [str(number) for number in (num_devices, *numbers)],
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            stdout=subprocess.PIPE,
+            text=True,
         )
-    return {name: folder / name for name in REPLICAS}
+        for environment in environments
+    ]
+    outputs = [process.communicate(timeout=120)[0] for process in processes]
+    # [worker, step, replica, element]
+    parts = np.array([json.loads(output) for output in outputs])
+    return np.moveaxis(parts, 0, 1).reshape(parts.shape[1], -1)
 
 
-def test_all_strategies_train_alike(workdirs):
-    losses = {
-        name: [line["loss"] for line in read_metrics(workdir, "train")]
-        for name, workdir in workdirs.items()
-    }
-    alone = losses["one_device"]
-    assert len(alone) == 12
-    assert alone[-1] < 0.9 * alone[0]
-    for others in losses.values():
-        assert others == pytest.approx(alone, rel=1e-4)
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_each_epoch_is_read_once_over_all_replicas(strategy):
+    num_examples, batch_size, num_steps, seed = 103, 12, 60, 5
+    rows = read_batches(strategy, num_examples, batch_size, num_steps, seed)
+    epochs = rows.ravel()[: 6 * num_examples].reshape(6, num_examples)
+    assert (np.sort(epochs) == np.arange(num_examples)).all()
+    assert len(np.unique(epochs, axis=0)) == 6
+    # In the order that does not know of replicas.
+    split = MemorySplit(
+        tf.zeros((num_examples, 1, 1, 1)), tf.range(num_examples)
+    )
+    batches = make_train_dataset(split, batch_size, seed).take(num_steps)
+    assert (rows == [labels.numpy() for _, labels in batches]).all()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "num_kills"),
+    [("one_device", 2), ("mirrored_2", 1), ("multi_worker_2", 1)],
+)
+def test_a_killed_run_ends_as_if_undisturbed(
+    tiny_data_dir, tmp_path, strategy, num_kills
+):
+    flags = [
+        "--dataset=seqdigits/tiny",
+        f"--data_dir={tiny_data_dir}",
+        "--global_batch_size=48",
+        "--epochs=20",
+    ]
+    summary = run_with_kills(strategy, num_kills, tmp_path, flags)
+    assert summary["steps"] == 200
+    assert len(summary["steps_when_killed"]) == num_kills
 
 
 def test_evaluation_counts_each_image_once(first_run, optdigits_data_dir):

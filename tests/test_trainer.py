@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from conftest import NO_NETWORK, ROOT, train
+from kill_and_resume import read_metrics
 from trainer import dataset
 
 
@@ -60,10 +61,14 @@ def test_it_says_nothing_that_a_user_cannot_act_on(first_run):
 def test_the_run_directory_is_complete(first_run):
     run = first_run / "my_run"
     assert {path.name for path in run.iterdir()} == {
+        ".lock",
+        "checkpoints",
         "config.json",
+        "export",
         "metrics.jsonl",
         "model.keras",
         "results.json",
+        "tensorboard",
     }
     config = read_json(run / "config.json")
     assert config["config"]["dataset"] == "seqdigits/optdigits/1.0.0"
@@ -96,7 +101,7 @@ def test_metrics_have_all_steps_and_epochs(tiny_data_dir, tmp_path):
 
 
 def test_a_finished_run_says_so(first_run):
-    files = list((first_run / "my_run").iterdir())
+    files = [p for p in (first_run / "my_run").rglob("*") if p.is_file()]
     before = {path: path.read_bytes() for path in files}
     done = train(
         "--dataset=seqdigits/optdigits",
@@ -146,7 +151,7 @@ def test_the_same_seed_gives_the_same_weights(tiny_data_dir, tmp_path):
             "--log_every_steps=1",
             f"--seed={seed}",
         )
-        metrics[name] = (tmp_path / name / "metrics.jsonl").read_text()
+        metrics[name] = read_metrics(tmp_path / name)
         model = keras.models.load_model(tmp_path / name / "model.keras")
         weights[name] = np.concatenate(
             [array.ravel() for array in model.get_weights()]

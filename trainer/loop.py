@@ -5,8 +5,10 @@ do the same; the chief's run directory is the run's, and the others write theirs
 to a place that is deleted at the end.
 """
 
+import contextlib
 import dataclasses
 import os
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -48,10 +50,13 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
     if config.strategy == MULTI_WORKER:
         workers = cluster.parse_tf_config(os.environ.get("TF_CONFIG"))
     is_chief = workers is None or workers.is_chief
-    with Preemption() as preemption, cluster.noticing_losses(workers):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(cluster.noticing_losses(workers))
         strategy = make_strategy(
             config.strategy, config.virtual_devices, workers
         )
+        # TensorFlow's cluster takes SIGTERM for itself when it starts.
+        preemption = stack.enter_context(Preemption())
         num_replicas = strategy.num_replicas_in_sync
         _check_divisible(config.global_batch_size, num_replicas)
         choice = dataset.choose_dataset(
@@ -61,34 +66,34 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
             console.print_warning(choice.warning)
         builder = choice.builder
         config = config.resolve(builder.info.full_name)
-        with open_run(config.run_path, is_chief) as run:
-            run.check(config)
-            if cluster.broadcast(strategy, [run.results is not None])[0]:
-                print(f"This run has ended before: see {run.results_path}.")
-                return run.results or {}
-            digest = dataset.prepare_dataset(builder, config.manual_dir)
-            total_steps = _count_steps(
-                config, builder.info.splits["train"].num_examples
-            )
-            run.claim(config, digest, num_replicas)
-            cluster.check_agreement(strategy, [config.what_decides(), digest])
-            data = {
-                name: splits.INPUTS[config.input](builder, name)
-                for name in ("train", "validation", "test")
-            }
-            learner = Learner(
-                config, strategy, dataset.get_shape(builder), total_steps
-            )
-            loop = Loop(
-                config, strategy, learner, data, total_steps, run, preemption
-            )
-            loop.restore()
-            console.print_start(
-                config, num_replicas, learner.model, data, total_steps,
-                loop.position.step,
-            )  # fmt: skip
-            loop.train()
-            return loop.test(is_chief)
+        run = stack.enter_context(open_run(config.run_path, is_chief))
+        run.check(config)
+        if cluster.broadcast(strategy, [run.results is not None])[0]:
+            print(f"This run has ended before: see {run.results_path}.")
+            return run.results or {}
+        digest = dataset.prepare_dataset(builder, config.manual_dir)
+        total_steps = _count_steps(
+            config, builder.info.splits["train"].num_examples
+        )
+        run.claim(config, digest, num_replicas)
+        cluster.check_agreement(strategy, [config.what_decides(), digest])
+        data = {
+            name: splits.INPUTS[config.input](builder, name)
+            for name in ("train", "validation", "test")
+        }
+        learner = Learner(
+            config, strategy, dataset.get_shape(builder), total_steps
+        )
+        loop = Loop(
+            config, strategy, learner, data, total_steps, run, preemption
+        )
+        loop.restore()
+        console.print_start(
+            config, num_replicas, learner.model, data, total_steps,
+            loop.position.step,
+        )  # fmt: skip
+        loop.train()
+        return loop.test(is_chief)
 
 
 class Loop:
@@ -135,7 +140,7 @@ class Loop:
         """
         checkpoint, warnings = self._run.load_last_checkpoint()
         for warning in warnings:
-            console.print_warning(warning)
+            print(f"warning: {warning}", file=sys.stderr)
         position = checkpoint.position if checkpoint else Position()
         self.position = Position.from_numbers(
             cluster.broadcast(self._strategy, dataclasses.astuple(position))

@@ -25,6 +25,7 @@ class Preemption:
     def __init__(self) -> None:
         self._signal: signal.Signals | None = None
         self._deferred = False
+        self._message = ""
         self._handlers: dict[signal.Signals, object] = {}
 
     @property
@@ -50,11 +51,9 @@ class Preemption:
           what_is_saved: For the person who stopped it.
         """
         name = self._signal.name if self._signal else "another worker"
-        print(
+        self._message = (
             f"Stopped by {name}. {what_is_saved}Start the same command again"
-            " to go on.",
-            file=sys.stderr,
-            flush=True,
+            " to go on."
         )
         sys.exit(EXIT_CODE_BASE + (self._signal or signal.SIGTERM))
 
@@ -73,5 +72,8 @@ class Preemption:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._message:
+            # Last, after the progress display.
+            print(self._message, file=sys.stderr, flush=True)
         for each, handler in self._handlers.items():
             signal.signal(each, handler)  # type: ignore[arg-type]

@@ -1,0 +1,110 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from seqdigits_tfds import InputError
+from trainer.checkpoints import Checkpoint, Checkpoints, Position
+
+
+def make(step, best_step=-1):
+    return Checkpoint(
+        Position(
+            step=step, best_step=best_step, loss_sum=float(np.float32(0.1))
+        ),
+        f"metrics up to {step}\n",
+        {"0:kernel": np.full((2, 3), step, np.float32), "1:n": np.array(step)},
+    )
+
+
+def list_names(directory):
+    return sorted(path.name.split(".")[0] for path in directory.iterdir())
+
+
+def flip_byte(directory, pattern):
+    (path,) = directory.glob(pattern)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Steps 1 to 5, of which 2 was the best."""
+    checkpoints = Checkpoints(tmp_path)
+    for step in range(1, 6):
+        checkpoints.save(make(step, best_step=2 if step >= 2 else 1))
+    return checkpoints
+
+
+def test_what_was_saved_is_loaded(saved):
+    checkpoint, damaged = saved.load_last()
+    assert damaged == []
+    assert checkpoint.position == make(5, 2).position
+    assert checkpoint.metrics == "metrics up to 5\n"
+    assert checkpoint.arrays.keys() == {"0:kernel", "1:n"}
+    assert (checkpoint.arrays["0:kernel"] == 5).all()
+    assert saved.load_best(2).position.step == 2
+
+
+def test_the_last_few_and_the_best_are_kept(saved, tmp_path):
+    expected = [f"step-0000000{step}" for step in (3, 4, 5)]
+    assert list_names(tmp_path) == ["best-00000002", *expected]
+
+
+def test_there_may_be_none(tmp_path):
+    assert Checkpoints(tmp_path / "nowhere").load_last() == (None, [])
+
+
+def test_damaged_ones_are_passed_over_and_named(saved, tmp_path):
+    flip_byte(tmp_path, "step-00000005.*")
+    flip_byte(tmp_path, "step-00000004.*")
+    checkpoint, damaged = saved.load_last()
+    assert checkpoint.position.step == 3
+    assert ["step 5" in damaged[0], "step 4" in damaged[1]] == [True, True]
+    # Saving the step again replaces the damaged file.
+    saved.save(make(5, best_step=2))
+    checkpoint, damaged = saved.load_last()
+    assert (checkpoint.position.step, damaged) == (5, [])
+    assert list_names(tmp_path).count("step-00000005") == 1
+
+
+def test_a_damaged_best_one_is_refused(saved, tmp_path):
+    flip_byte(tmp_path, "best-*")
+    with pytest.raises(InputError, match=r"best checkpoint .* of step 2"):
+        saved.load_best(2)
+
+
+def test_the_best_may_be_among_the_last(saved, tmp_path):
+    saved.save(make(6, best_step=6))
+    assert list_names(tmp_path)[0] == "best-00000006"
+    flip_byte(tmp_path, "best-*")
+    assert saved.load_best(6).position.step == 6
+
+
+def test_a_failed_save_leaves_the_others(saved, tmp_path, monkeypatch):
+    before = list_names(tmp_path)
+
+    def write_half(path, content):
+        with path.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", write_half)
+    with pytest.raises(OSError, match="No space"):
+        saved.save(make(6, best_step=6))
+    assert list_names(tmp_path) == before
+
+
+def test_a_position_survives_as_numbers():
+    position = Position(7, 5, 0.25, 1.5, 4, 4, 0.75)
+    numbers = np.array(dataclasses.astuple(position), np.float64)
+    assert Position.from_numbers(numbers) == position
+
+
+def test_the_first_of_equally_good_validations_is_the_best():
+    position = Position(step=3).after_validation(0.5)
+    later = dataclasses.replace(position, step=6).after_validation(0.5)
+    assert (later.best_step, later.validated_step) == (3, 6)
+    better = dataclasses.replace(later, step=9).after_validation(0.6)
+    assert (better.best_step, better.best_accuracy) == (9, 0.6)
