@@ -1,8 +1,9 @@
 """Kills a run at random moments, and compares what comes of it.
 
-As a program: `python kill_and_resume.py STRATEGY NUM_KILLS FOLDER FLAGS...`,
-where FOLDER, which must be empty, gets both runs, and FLAGS are the trainer's;
-prints what happened as JSON.
+As a program: `python kill_and_resume.py STRATEGY NUM_KILLS SECONDS FOLDER
+FLAGS...`, where a start is killed within SECONDS of its training, FOLDER, which
+must be empty, gets both runs, and FLAGS are the trainer's; prints what happened
+as JSON.
 """
 
 import json
@@ -48,7 +49,7 @@ def assert_equal(workdir, expected_dir):
     assert results[0] == results[1]
 
 
-def kill_once(strategy, rng, folder, flags):
+def kill_once(strategy, rng, seconds, folder, flags):
     """Starts the run, and kills one of its processes at a random moment.
 
     Returns:
@@ -65,7 +66,7 @@ def kill_once(strategy, rng, folder, flags):
             assert time.monotonic() < deadline, running[0].output
             assert running[0].process.poll() is None, running[0].output
             time.sleep(0.01)
-    time.sleep(rng.uniform(0, 8))
+    time.sleep(rng.uniform(0, seconds))
     victim = rng.choice(running)
     assert victim.process.poll() is None, "the run is too short"
     victim.process.kill()
@@ -85,7 +86,7 @@ def kill_once(strategy, rng, folder, flags):
     return step, while_starting
 
 
-def run_with_kills(strategy, num_kills, folder, flags, seed=0):
+def run_with_kills(strategy, num_kills, seconds, folder, flags, seed=0):
     """Runs once undisturbed and once with kills; asserts that they are equal.
 
     Returns:
@@ -96,7 +97,10 @@ def run_with_kills(strategy, num_kills, folder, flags, seed=0):
     trainers.run_all(strategy, folder, *flags, f"--workdir={expected_dir}")
     rng = random.Random(seed)
     flags.append(f"--workdir={killed_dir}")
-    kills = [kill_once(strategy, rng, folder, flags) for _ in range(num_kills)]
+    kills = [
+        kill_once(strategy, rng, seconds, folder, flags)
+        for _ in range(num_kills)
+    ]
     trainers.run_all(strategy, folder, *flags)
     assert_equal(killed_dir, expected_dir)
     return {
@@ -109,8 +113,12 @@ def run_with_kills(strategy, num_kills, folder, flags, seed=0):
 
 
 if __name__ == "__main__":
-    _, the_strategy, count, the_folder, *the_flags = sys.argv
+    _, the_strategy, count, span, the_folder, *the_flags = sys.argv
     summary = run_with_kills(
-        the_strategy, int(count), pathlib.Path(the_folder), the_flags
+        the_strategy,
+        int(count),
+        float(span),
+        pathlib.Path(the_folder),
+        the_flags,
     )
     print(json.dumps(summary))

@@ -6,7 +6,7 @@ import re
 import keras
 import numpy as np
 
-from conftest import NO_NETWORK, ROOT, train
+from conftest import NO_NETWORK, ROOT, run_python, train
 from kill_and_resume import read_metrics
 from trainer import dataset
 
@@ -75,6 +75,19 @@ def test_the_run_directory_is_complete(first_run):
     assert config["config"]["learning_rate"] > 0
     assert len(config["dataset"]["sha256"]) == 64
     assert config["versions"]["tensorflow"].startswith("2.")
+
+
+def test_the_models_work_without_this_project(first_run, tmp_path):
+    run = first_run / "my_run"
+    done = run_python(
+        "-I",  # Without a path to this checkout.
+        ROOT / "tests" / "use_models.py",
+        run,
+        first_run / "data/seqdigits/optdigits/1.0.0",
+        cwd=tmp_path,
+    )
+    accuracy = read_json(run / "results.json")["sequence_accuracy"]
+    assert json.loads(done.stdout.splitlines()[-1]) == [accuracy, accuracy]
 
 
 def test_metrics_have_all_steps_and_epochs(tiny_data_dir, tmp_path):

@@ -42,7 +42,7 @@ def fails(optdigits_data_dir, tmp_path):
     [
         (
             ["--strategy=horovod"],
-            "strategy must be one of one_device, mirrored, got 'horovod'",
+            "one of one_device, mirrored, multi_worker, got 'horovod'",
         ),
         (
             ["--model=vit"],

@@ -30,15 +30,12 @@ class Split(Protocol):
         """Returns the number of examples."""
         ...
 
-    def shuffle(
-        self, seed: int, epoch: tf.Tensor, skip: tf.Tensor
-    ) -> tf.data.Dataset:
-        """Returns the keys in the order of an epoch.
+    def shuffle(self, seed: int, start: int) -> tf.data.Dataset:
+        """Returns the keys of all epochs, without end, each in its own order.
 
         Args:
           seed: Determines the orders of all epochs.
-          epoch: int64 [].
-          skip: int64 []; how many keys to leave out at the start.
+          start: How many keys to leave out at the beginning.
 
         Returns:
           Vectors of keys, of any length.
@@ -72,12 +69,16 @@ class MemorySplit:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def shuffle(
-        self, seed: int, epoch: tf.Tensor, skip: tf.Tensor
-    ) -> tf.data.Dataset:
-        """As `Split.shuffle`: a permutation of the whole split."""
-        rows = tf.range(len(self), dtype=tf.int64)
-        return tf.data.Dataset.from_tensors(_permute(rows, seed, epoch)[skip:])
+    def shuffle(self, seed: int, start: int) -> tf.data.Dataset:
+        """As `Split.shuffle`; an epoch is a permutation of the whole split."""
+        first_epoch, done = divmod(start, len(self))
+
+        def permute_rows(epoch: tf.Tensor) -> tf.Tensor:
+            rows = tf.range(len(self), dtype=tf.int64)
+            skip = tf.where(epoch == first_epoch, done, 0)
+            return _permute(rows, seed, epoch)[skip:]
+
+        return tf.data.Dataset.counter(first_epoch).map(permute_rows)
 
     def in_order(self) -> tf.data.Dataset:
         """As `Split.in_order`."""
@@ -113,30 +114,34 @@ class RecordSplit:
     def _paths(self) -> list[str]:
         return [str(p) for p in self.builder.info.splits[self.name].filepaths]
 
-    def shuffle(
-        self, seed: int, epoch: tf.Tensor, skip: tf.Tensor
-    ) -> tf.data.Dataset:
+    def shuffle(self, seed: int, start: int) -> tf.data.Dataset:
         """As `Split.shuffle`: shuffled shards, and windows of their records."""
         window = tf.constant(self.window, tf.int64)
+        first_epoch, done = divmod(start, len(self))
 
-        def permute_window(index: tf.Tensor, records: tf.Tensor) -> tf.Tensor:
-            # The first window after those that are skipped is cut.
-            start = tf.maximum(skip - index * window, 0)
-            return _permute(records, seed, epoch, index)[start:]
-
-        shards = _permute(tf.constant(self._paths), seed, epoch)
-        return (
-            tf.data.Dataset.from_tensor_slices(shards)
-            .interleave(
-                tf.data.TFRecordDataset,
-                cycle_length=_CYCLE_LENGTH,
+        def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+            skip = tf.where(
+                epoch == first_epoch, tf.constant(done, tf.int64), 0
             )
-            .batch(self.window)
-            .enumerate()
-            .skip(skip // window)
-            .map(permute_window)
-            .prefetch(1)
-        )
+
+            def permute_window(
+                index: tf.Tensor, records: tf.Tensor
+            ) -> tf.Tensor:
+                # The first window after those that are skipped is cut.
+                first = tf.maximum(skip - index * window, 0)
+                return _permute(records, seed, epoch, index)[first:]
+
+            shards = _permute(tf.constant(self._paths), seed, epoch)
+            return (
+                tf.data.Dataset.from_tensor_slices(shards)
+                .interleave(tf.data.TFRecordDataset, cycle_length=_CYCLE_LENGTH)
+                .batch(self.window)
+                .enumerate()
+                .skip(skip // window)
+                .map(permute_window)
+            )
+
+        return tf.data.Dataset.counter(first_epoch).flat_map(read_epoch)
 
     def in_order(self) -> tf.data.Dataset:
         """As `Split.in_order`."""

@@ -1,0 +1,60 @@
+import json
+
+import pytest
+
+from seqdigits_tfds import InputError
+from trainer.config import TrainConfig
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"jit": True}, "jit needs --strategy=one_device, got mirrored"),
+        (
+            {"jit": True, "strategy": "multi_worker"},
+            "can't compile with XLA",
+        ),
+        (
+            {"virtual_devices": 2, "strategy": "multi_worker"},
+            "virtual_devices must be 0 with the strategy multi_worker, got 2",
+        ),
+        ({"clip_norm": 0.0}, "clip_norm must be a number above 0, got 0.0"),
+        ({"clip_norm": float("nan")}, "clip_norm must be a number above 0"),
+        (
+            {"checkpoint_every_seconds": -1.0},
+            "checkpoint_every_seconds must be a number above 0, got -1.0",
+        ),
+        (
+            {"checkpoint_every_steps": 0},
+            "checkpoint_every_steps must be at least 1, got 0",
+        ),
+        ({"input": "disk"}, "input must be one of memory, records, got 'disk'"),
+        ({"precision": "float16"}, "mixed_float16, got 'float16'"),
+        ({"profile": "20"}, "profile must be start:stop"),
+        ({"profile": "20:10"}, "got '20:10'"),
+    ],
+)
+def test_impossible_settings_are_refused(settings, message):
+    with pytest.raises(InputError) as caught:
+        TrainConfig(**settings)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_training_breaks_where_something_is_due():
+    config = TrainConfig(
+        log_every_steps=10, checkpoint_every_steps=25, profile="13:17"
+    )
+    breaks, step = [], 0
+    while step < 52:
+        step = config.find_break(step, 52)
+        breaks.append(step)
+    assert breaks == [10, 13, 17, 20, 25, 30, 40, 50, 52]
+
+
+def test_settings_without_effect_on_the_result_may_change():
+    settings = TrainConfig().what_decides()
+    assert TrainConfig(
+        checkpoint_every_steps=7, log_every_steps=3, profile="1:2"
+    ).what_decides() == json.loads(json.dumps(settings))
+    assert TrainConfig(clip_norm=1.0).what_decides() != settings
