@@ -75,9 +75,11 @@ def main(argv: Sequence[str]) -> None:
     for batches in contestants.values():
         measure(batches)  # Compiles; fills the buffers.
     times: dict[str, list[float]] = {name: [] for name in contestants}
+    order = list(contestants)
     for _ in range(_ROUNDS.value):
-        for name, batches in contestants.items():
-            times[name].append(measure(batches))
+        for name in order:
+            times[name].append(measure(contestants[name]))
+        order.reverse()
     medians = {name: statistics.median(t) for name, t in times.items()}
     print(
         json.dumps(

@@ -66,7 +66,7 @@ class Learner:
     @property
     def learning_rate(self) -> float:
         """The next step's."""
-        return float(self._optimizer.learning_rate)
+        return float(self._optimizer.learning_rate.numpy())
 
     def read_variables(self) -> dict[str, np.ndarray]:
         """Returns the values of all variables, by name."""
