@@ -114,7 +114,7 @@ def test_evaluation_counts_each_image_once(first_run, optdigits_data_dir):
             ROOT / "tests" / "evaluate_at_sizes.py",
             first_run / "my_run" / "model.keras",
             "seqdigits/optdigits",
-            "300",
+            "120",
             num_replicas,
             *("1", "7", "128", "10000"),
             PYTHONPATH=str(ROOT),
@@ -122,7 +122,7 @@ def test_evaluation_counts_each_image_once(first_run, optdigits_data_dir):
         )
         figures += json.loads(done.stdout.splitlines()[-1])
     assert len(figures) == 12
-    assert figures[0]["num_images"] == 300
+    assert figures[0]["num_images"] == 120
     assert figures[0]["sequence_accuracy"] > 0.9
     losses = [evaluation.pop("loss") for evaluation in figures]
     assert losses == pytest.approx([losses[0]] * 12, rel=1e-5)
