@@ -9,10 +9,12 @@ as JSON.
 import json
 import pathlib
 import random
+import subprocess
 import sys
 import time
 
 import numpy as np
+from tensorboard.backend.event_processing import event_accumulator
 
 import trainers
 
@@ -32,8 +34,21 @@ def read_last_variables(workdir):
     return {k: v for k, v in np.load(path).items() if k != "text"}
 
 
+def read_curve_steps(workdir, split):
+    """Returns the steps of TensorBoard's curve of the loss."""
+    events = event_accumulator.EventAccumulator(
+        str(workdir / "tensorboard" / split), size_guidance={"tensors": 0}
+    )
+    return [event.step for event in events.Reload().Tensors("loss")]
+
+
 def assert_equal(workdir, expected_dir):
     """Asserts that two runs ended in the same way, to the bit."""
+    for split in ("train", "validation"):
+        steps = [
+            m["step"] for m in read_metrics(workdir) if m["split"] == split
+        ]
+        assert read_curve_steps(workdir, split) == steps
     assert read_metrics(workdir) == read_metrics(expected_dir)
     found = read_last_variables(workdir)
     expected = read_last_variables(expected_dir)
@@ -71,7 +86,13 @@ def kill_once(strategy, rng, seconds, folder, flags):
     assert victim.process.poll() is None, "the run is too short"
     victim.process.kill()
     for each in running:
-        code = each.wait(120)
+        try:
+            code = each.wait(120 if not while_starting else 30)
+        except subprocess.TimeoutExpired:
+            # It waits for a worker that has never been there.
+            assert while_starting, each.output
+            each.process.kill()
+            code = each.wait()
         if each is victim:
             assert code == -9
         elif not while_starting:

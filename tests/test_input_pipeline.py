@@ -130,3 +130,72 @@ def test_loading_gives_what_tfds_gives(optdigits_data_dir):
     expected = np.lexsort(whole["image"].reshape(4_000, -1).T)
     assert (examples.images.numpy()[order] == whole["image"][expected]).all()
     assert (examples.labels.numpy()[order] == whole["label"][expected]).all()
+
+
+@pytest.fixture(scope="module")
+def records(tiny_data_dir):
+    """The 480 training records of `seqdigits/tiny`, in small windows."""
+    builder = tfds.builder("seqdigits/tiny", data_dir=tiny_data_dir)
+    return splits.RecordSplit(builder, "train", window=70)
+
+
+def read_record_steps(records, num_steps, num_workers=1, per_worker=1, start=0):
+    """Images [step, element, pixel] of global batches of 48."""
+    parts = []
+    for context in make_contexts(num_workers, per_worker):
+        dataset = input_pipeline.make_train_dataset(
+            records, 48, 0, start, context
+        )
+        images = [
+            image_batch.numpy()
+            for image_batch, _ in dataset.take(num_steps * per_worker)
+        ]
+        parts.append(np.reshape(images, (num_steps, -1, 64 * 64)))
+    return np.concatenate(parts, axis=1)
+
+
+def test_records_are_read_once_an_epoch(records):
+    images = read_record_steps(records, 30)
+    assert images.shape == (30, 48, 64 * 64)
+    epochs = images.reshape(3, 480, -1)
+    everything = splits.load_split(records.builder, "train").images.numpy()
+    expected = sorted(image.tobytes() for image in everything)
+    for epoch in epochs:
+        assert sorted(image.tobytes() for image in epoch) == expected
+    same = (epochs[0] == epochs[1]).all(axis=-1).mean()
+    assert same < 0.05
+
+
+@pytest.mark.parametrize("start", [1, 9, 10, 17])
+def test_records_may_be_read_from_any_step(records, start):
+    whole = read_record_steps(records, 20)
+    alone = read_record_steps(records, 3, start=start)
+    assert (alone == whole[start:][:3]).all()
+    shared = read_record_steps(records, 3, 2, 2, start=start)
+    assert (shared == whole[start:][:3]).all()
+
+
+def test_records_are_evaluated_like_a_split_in_memory(records):
+    in_memory = splits.load_split(records.builder, "train")
+    for context in make_contexts(2, 2):
+        elements = zip(
+            *(
+                input_pipeline.make_eval_dataset(split, 100, context)
+                for split in (records, in_memory)
+            ),
+            strict=True,
+        )
+        for found, expected in elements:
+            for a, b in zip(found, expected, strict=True):
+                real = expected[0] != input_pipeline.PADDING
+                assert (a.numpy()[real] == b.numpy()[real]).all()
+
+
+def test_images_are_found_by_their_row(records, examples):
+    rows = np.array([0, 5, 102])
+    images = splits.read_images(examples, rows)
+    assert (images[:, 0, 0, 0] == rows).all()
+    in_memory = splits.load_split(records.builder, "train")
+    expected = in_memory.images.numpy()[rows]
+    assert (splits.read_images(records, rows) == expected).all()
+    assert len(splits.read_images(records, rows[:0])) == 0

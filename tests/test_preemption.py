@@ -115,7 +115,8 @@ def test_dataset_preparation_leaves_nothing(tmp_path):
         f"--workdir={tmp_path / 'run'}",
     )
     trainer = start(tmp_path / "log", *flags, **NO_NETWORK)
-    wait_until(lambda: list(tmp_path.rglob("*.tfrecord*")), trainer)
+    incomplete = "data/seqdigits/optdigits/incomplete*/*.tfrecord*"
+    wait_until(lambda: list(tmp_path.glob(incomplete)), trainer)
     terminate(trainer)
     assert not list(tmp_path.rglob("*.tfrecord*"))
     assert not list(tmp_path.rglob("incomplete*"))

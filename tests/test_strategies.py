@@ -22,7 +22,7 @@ NUM_STEPS = 100
 def get_losses(tiny_data_dir, share):
     """Losses of the first steps of the default model and recipe."""
 
-    def get(strategy):
+    def get(strategy, num_steps=NUM_STEPS, flags=()):
         def fill(folder):
             run_all(
                 strategy,
@@ -32,11 +32,13 @@ def get_losses(tiny_data_dir, share):
                 f"--workdir={folder / 'run'}",
                 "--global_batch_size=48",
                 "--epochs=12",
-                f"--max_steps={NUM_STEPS}",
+                f"--max_steps={num_steps}",
                 "--log_every_steps=1",
+                *flags,
             )
 
-        metrics = read_metrics(share(f"losses_{strategy}", fill) / "run")
+        name = "_".join(["losses", strategy, *flags])
+        metrics = read_metrics(share(name, fill) / "run")
         return [m["loss"] for m in metrics if m["split"] == "train"]
 
     return get
@@ -48,6 +50,19 @@ def test_all_strategies_train_alike(get_losses, strategy):
     assert len(alone) == NUM_STEPS
     assert alone[-1] < 0.1 * alone[0]
     assert get_losses(strategy) == pytest.approx(alone, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("flags", "tolerance"),
+    [(["--clip_norm=0.5"], 1e-4), (["--precision=mixed_float16"], 1e-2)],
+)
+def test_clipping_and_scaling_concern_the_global_batch(
+    get_losses, flags, tolerance
+):
+    alone = get_losses("one_device", 10, flags)
+    shared = get_losses("mirrored_3", 10, flags)
+    assert alone[-1] < 0.5 * alone[0]
+    assert shared == pytest.approx(alone, rel=tolerance)
 
 
 def read_batches(strategy, *numbers):

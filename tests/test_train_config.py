@@ -18,6 +18,24 @@ from trainer.config import TrainConfig
             {"virtual_devices": 2, "strategy": "multi_worker"},
             "virtual_devices must be 0 with the strategy multi_worker, got 2",
         ),
+        (
+            {"model": "vit"},
+            "model must be one of slot_resnet, seed_cnn, got 'vit'",
+        ),
+        (
+            {"global_batch_size": 0},
+            "global_batch_size must be at least 1, got 0",
+        ),
+        (
+            {"global_batch_size": -8},
+            "global_batch_size must be at least 1, got -8",
+        ),
+        ({"seed": 2**32}, "below 2**32, got 4294967296"),
+        ({"virtual_devices": 100}, "at most 16, got 100"),
+        ({"virtual_devices": -1}, "at least 0, got -1"),
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"learning_rate": -1.0}, "learning_rate must be a number above 0"),
+        ({"precision": "int4"}, "precision must be one of float32"),
         ({"clip_norm": 0.0}, "clip_norm must be a number above 0, got 0.0"),
         ({"clip_norm": float("nan")}, "clip_norm must be a number above 0"),
         (

@@ -113,6 +113,27 @@ def test_metrics_have_all_steps_and_epochs(tiny_data_dir, tmp_path):
     assert steps == [5, 8, 10, 15, 20, 23]
 
 
+def test_compiled_profiled_and_from_records(tiny_data_dir, tmp_path):
+    train(
+        "--dataset=seqdigits/tiny",
+        f"--data_dir={tiny_data_dir}",
+        f"--workdir={tmp_path}",
+        "--strategy=one_device",
+        "--global_batch_size=48",
+        "--max_steps=12",
+        "--jit",
+        "--input=records",
+        "--profile=3:5",
+    )
+    losses = [
+        m["loss"] for m in read_metrics(tmp_path) if m["split"] == "train"
+    ]
+    # Two epochs of ten steps each.
+    assert len(losses) == 2
+    assert losses[1] < 0.5 * losses[0]
+    assert list(tmp_path.glob("tensorboard/plugins/profile/*/*.xplane.pb"))
+
+
 def test_a_finished_run_says_so(first_run):
     files = [p for p in (first_run / "my_run").rglob("*") if p.is_file()]
     before = {path: path.read_bytes() for path in files}

@@ -65,13 +65,6 @@ def make_train_dataset(
     return _finish(keys, split.decode)
 
 
-def count_eval_steps(
-    split: Split, global_batch_size: int, num_replicas: int
-) -> int:
-    """Returns how many global batches `make_eval_dataset` gives."""
-    return -(-len(split) // _round_up(global_batch_size, num_replicas))
-
-
 def make_eval_dataset(
     split: Split,
     global_batch_size: int,
@@ -95,9 +88,7 @@ def make_eval_dataset(
     context = context or tf.distribute.InputContext()
     num_replicas = context.num_replicas_in_sync
     step_size = _round_up(global_batch_size, num_replicas)
-    num_rows = step_size * count_eval_steps(
-        split, global_batch_size, num_replicas
-    )
+    num_rows = _round_up(len(split), step_size)
     rows = tf.data.Dataset.range(num_rows).map(
         lambda row: tf.where(row < len(split), row, PADDING)
     )

@@ -1,0 +1,79 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer.steps import make_train_steps
+
+BATCH_SIZE = 4
+
+
+@pytest.fixture
+def model():
+    keras.utils.set_random_seed(0)
+    images = keras.Input((2, 2, 1), dtype="uint8")
+    x = keras.layers.Flatten()(images)
+    x = keras.layers.Dense(2 * 3)(x)
+    return keras.Model(images, keras.layers.Reshape((2, 3))(x))
+
+
+def train(model, optimizer, num_steps=1, **settings):
+    """Trains on one batch; gives the change of the weights and the figures."""
+    optimizer.build(model.trainable_variables)
+    strategy = tf.distribute.get_strategy()
+    images = np.arange(BATCH_SIZE * 4).reshape(BATCH_SIZE, 2, 2, 1)
+    labels = np.arange(BATCH_SIZE * 2).reshape(BATCH_SIZE, 2) % 3
+    batches = tf.data.Dataset.from_tensors(
+        (tf.constant(images, tf.uint8), tf.constant(labels, tf.int64))
+    ).repeat()
+    before = np.concatenate([w.ravel() for w in model.get_weights()])
+    train_steps = make_train_steps(
+        strategy, model, optimizer, BATCH_SIZE, **settings
+    )
+    figures = train_steps(
+        iter(batches),
+        tf.constant(num_steps),
+        tf.constant((10.0, 20.0)),
+        tf.constant(0.0),
+    )
+    after = np.concatenate([w.ravel() for w in model.get_weights()])
+    return after - before, figures
+
+
+def test_sums_are_added_to(model):
+    _, figures = train(model, keras.optimizers.SGD(0.0), num_steps=3)
+    loss, accuracy = figures["sums"].numpy() - (10, 20)
+    _, once = train(model, keras.optimizers.SGD(0.0))
+    once = once["sums"].numpy() - (10, 20)
+    assert loss == pytest.approx(3 * once[0], rel=1e-5)
+    assert 0 <= accuracy <= 3
+    assert figures["stop"] == 0
+    assert 0 <= figures["input_wait"] < 60
+
+
+def test_long_gradients_are_clipped(model):
+    free, _ = train(model, keras.optimizers.SGD(1.0))
+    assert np.linalg.norm(free) > 1
+    clipped, _ = train(model, keras.optimizers.SGD(1.0), clip_norm=0.5)
+    assert np.linalg.norm(clipped) == pytest.approx(0.5, rel=1e-4)
+    untouched, _ = train(model, keras.optimizers.SGD(1e-9), clip_norm=1e9)
+    assert np.linalg.norm(untouched) < 1e-6
+
+
+def test_scaling_the_loss_changes_nothing(model):
+    weights = model.get_weights()
+    plain, _ = train(model, keras.optimizers.SGD(1e-3), clip_norm=2.0)
+    model.set_weights(weights)
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(1e-3))
+    scaled, _ = train(model, optimizer, clip_norm=2.0)
+    assert np.linalg.norm(plain) == pytest.approx(2e-3, rel=1e-3)
+    np.testing.assert_allclose(scaled, plain, atol=1e-6)
+
+
+def test_a_step_that_overflows_is_skipped(model):
+    optimizer = keras.optimizers.LossScaleOptimizer(
+        keras.optimizers.SGD(1e-3), initial_scale=2.0**127
+    )
+    change, _ = train(model, optimizer)
+    assert (change == 0).all()
+    assert optimizer.dynamic_scale.numpy() == 2.0**126
