@@ -15,6 +15,10 @@ from trainer.config import TrainConfig
             "can't compile with XLA",
         ),
         (
+            {"jit": True, "strategy": "one_device", "model": "seed_cnn"},
+            "jit needs another model than seed_cnn: max pooling's gradient",
+        ),
+        (
             {"virtual_devices": 2, "strategy": "multi_worker"},
             "virtual_devices must be 0 with the strategy multi_worker, got 2",
         ),

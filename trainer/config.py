@@ -124,6 +124,11 @@ class TrainConfig:
                 f" {self.strategy}: replicas exchange batch statistics within"
                 " the step, which TensorFlow can't compile with XLA"
             )
+        reason = MODELS[self.model].why_no_jit
+        if self.jit and reason:
+            raise InputError(
+                f"jit needs another model than {self.model}: {reason}"
+            )
         self._parse_profile()
 
     def _check_choice(self, name: str, choices: Any) -> None:

@@ -32,10 +32,18 @@ class Shape:
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """A model's builder and its recipe."""
+    """A model.
+
+    Attributes:
+      build: Builds it for images and labels of a shape.
+      recipe: How to train it.
+      why_no_jit: Why XLA can't compile its training with deterministic ops;
+        None if it can.
+    """
 
     build: Callable[[Shape], keras.Model]
     recipe: Recipe
+    why_no_jit: str | None = None
 
 
 def build_seed_cnn(shape: Shape) -> keras.Model:
@@ -154,6 +162,7 @@ MODELS: Mapping[str, Model] = {
     "seed_cnn": Model(
         build_seed_cnn,
         Recipe(epochs=12, learning_rate=1e-3, warmup_fraction=None),
+        why_no_jit="max pooling's gradient has no deterministic form in XLA",
     ),
 }
 """The models by name; the first is the default."""
