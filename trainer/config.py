@@ -164,6 +164,37 @@ class TrainConfig:
         """The steps before which a profile begins and ends."""
         return self._parse_profile()
 
+    def check_replicas(self, num_replicas: int) -> None:
+        """Checks that so many replicas can share a global batch.
+
+        Raises:
+          InputError: If they can't.
+        """
+        rest = self.global_batch_size % num_replicas
+        if rest:
+            raise InputError(
+                "global_batch_size must be a multiple of the number of"
+                f" replicas, got {self.global_batch_size} for {num_replicas};"
+                f" try {self.global_batch_size - rest + num_replicas}"
+            )
+
+    def count_steps(self, num_examples: int) -> int:
+        """Returns the number of steps of a run.
+
+        Args:
+          num_examples: Size of the training split.
+
+        Raises:
+          InputError: If a batch is more than an epoch.
+        """
+        if self.global_batch_size > num_examples:
+            raise InputError(
+                "global_batch_size must be at most the number of training"
+                f" examples, {num_examples}, got {self.global_batch_size}"
+            )
+        steps = -(-self.recipe.epochs * num_examples // self.global_batch_size)
+        return min(steps, self.max_steps or steps)
+
     def find_break(self, step: int, end: int) -> int:
         """Returns up to which step training can go on without a break.
 

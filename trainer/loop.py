@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from seqdigits_tfds import InputError
 from trainer import cluster, console, dataset, input_pipeline, splits
 from trainer.checkpoints import Checkpoint, Position
 from trainer.config import TrainConfig
@@ -58,7 +57,7 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
         # TensorFlow's cluster takes SIGTERM for itself when it starts.
         preemption = stack.enter_context(Preemption())
         num_replicas = strategy.num_replicas_in_sync
-        _check_divisible(config.global_batch_size, num_replicas)
+        config.check_replicas(num_replicas)
         choice = dataset.choose_dataset(
             config.dataset, config.data_dir, config.manual_dir
         )
@@ -72,8 +71,8 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
             print(f"This run has ended before: see {run.results_path}.")
             return run.results or {}
         digest = dataset.prepare_dataset(builder, config.manual_dir)
-        total_steps = _count_steps(
-            config, builder.info.splits["train"].num_examples
+        total_steps = config.count_steps(
+            builder.info.splits["train"].num_examples
         )
         run.claim(config, digest, num_replicas)
         cluster.check_agreement(strategy, [config.what_decides(), digest])
@@ -285,22 +284,3 @@ class Loop:
     def _save(self) -> None:
         self._run.save(self.position, self._learner.read_variables())
         self._saved_at = time.monotonic()
-
-
-def _check_divisible(global_batch_size: int, num_replicas: int) -> None:
-    if global_batch_size % num_replicas:
-        raise InputError(
-            "global_batch_size must be a multiple of the number of replicas,"
-            f" got {global_batch_size} for {num_replicas}; try"
-            f" {global_batch_size + -global_batch_size % num_replicas}"
-        )
-
-
-def _count_steps(config: TrainConfig, num_examples: int) -> int:
-    if config.global_batch_size > num_examples:
-        raise InputError(
-            "global_batch_size must be at most the number of training examples,"
-            f" {num_examples}, got {config.global_batch_size}"
-        )
-    steps = -(-config.recipe.epochs * num_examples // config.global_batch_size)
-    return min(steps, config.max_steps or steps)
