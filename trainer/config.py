@@ -59,7 +59,7 @@ class TrainConfig:
       log_every_steps: Steps between two lines of training metrics.
       checkpoint_every_steps: Steps between two checkpoints at most.
       checkpoint_every_seconds: Seconds between two checkpoints at most, looked
-        at whenever a line of metrics is due. Each epoch ends with one, too.
+        at after each call into TensorFlow. Each epoch ends with one, too.
       profile: "start:stop", the steps to profile for TensorBoard; None: none.
 
     Raises:
