@@ -273,7 +273,10 @@ class RunDirectory:
         try:
             yield
         except (OSError, tf.errors.OpError) as error:
-            reason = getattr(error, "strerror", None) or error
+            # TensorFlow's messages may have more lines than one.
+            reason = getattr(error, "strerror", None) or " ".join(
+                str(error).split()
+            )
             raise InputError(
                 f"{path} can't be written ({reason}); free space or mend this,"
                 " and start the same command again: it goes on from the last"
