@@ -13,7 +13,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import app, flags
 
-from trainer import dataset, splits
+from trainer import dataset, sources
 from trainer.config import TrainConfig
 from trainer.input_pipeline import make_train_dataset
 from trainer.learner import Learner
@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> None:
     )
     strategy = make_strategy(config.strategy)
     builder = tfds.builder(config.dataset, data_dir=_DATA_DIR.value)
-    split = splits.INPUTS[config.input](builder, "train")
+    split = sources.INPUTS[config.input](builder, "train")
     total_steps = 2 * (_ROUNDS.value + 1) * _STEPS.value
     learner = Learner(config, strategy, dataset.get_shape(builder), total_steps)
 

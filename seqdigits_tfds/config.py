@@ -99,6 +99,12 @@ class SeqDigitsConfig(tfds.core.BuilderConfig):
         super().__setattr__(name, value)
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """What makes the config, by field: all that TFDS does not have."""
+        own = ("source", "seed", *_POSITIVE_FIELDS)
+        return {field: getattr(self, field) for field in own}
+
+    @property
     def num_examples(self) -> Mapping[str, int]:
         """Number of examples of each split."""
         return {

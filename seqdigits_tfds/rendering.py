@@ -9,6 +9,9 @@ from PIL import Image
 # for 5 % more bytes; lower levels are no faster on them.
 _PNG_COMPRESS_LEVEL = 3
 
+WEIGHT_BITS = 22
+"""Binary places of Pillow's weights for 8-bit images."""
+
 
 def render_sequence(
     glyphs: np.ndarray, *, max_digits: int, height: int, width: int
@@ -33,6 +36,30 @@ def render_sequence(
         (width, height), Image.Resampling.BILINEAR
     )
     return np.asarray(resized)[:, :, None]
+
+
+def make_resizing_weights(size: int, new_size: int) -> np.ndarray:
+    """Makes the matrix by which Pillow's bilinear filter resizes one axis.
+
+    Pillow computes with integers: each new pixel is the weighted sum of old
+    ones, over 2**`WEIGHT_BITS`, rounded (`src/libImaging/Resample.c`). The
+    columns are resized first, and the rows of the rounded result after them.
+
+    Args:
+      size: Number of old pixels.
+      new_size: Number of new pixels.
+
+    Returns:
+      float64 [size, new_size], integers of at most 2**`WEIGHT_BITS`.
+    """
+    scale = size / new_size
+    # A triangle as wide as a new pixel, but no narrower than two old ones.
+    radius = max(scale, 1.0)
+    centers = (np.arange(new_size) + 0.5) * scale
+    distances = np.abs(np.arange(size)[:, None] + 0.5 - centers)
+    weights = np.maximum(1 - distances / radius, 0)
+    weights /= weights.sum(axis=0)
+    return np.floor(weights * 2**WEIGHT_BITS + 0.5)
 
 
 def encode_png(image: np.ndarray) -> bytes:

@@ -107,6 +107,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 " and Corinna Cortes; optdigits: CC BY 4.0, E. Alpaydin and"
                 " C. Kaynak"
             ),
+            # With it, a folder says of which digits it is made, and how.
+            metadata=tfds.core.MetadataDict(config.settings),
         )
 
     def download_and_prepare(
@@ -160,6 +162,27 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             split: self._generate_examples(source, split, num_examples)
             for split, num_examples in self.builder_config.num_examples.items()
         }
+
+    def load_glyphs(self, manual_dir: str | None = None) -> glyphs.GlyphSource:
+        """Loads the digits that the config's examples are made of.
+
+        Args:
+          manual_dir: Directory with MNIST's four files; None for TFDS's
+            default. They are downloaded if they aren't there.
+
+        Raises:
+          InputError: If MNIST's files are wrong or can't be had.
+        """
+        downloads = self.data_dir_root / "downloads"
+        return self._load_glyphs(
+            tfds.download.DownloadManager(
+                download_dir=downloads,
+                manual_dir=manual_dir or downloads / "manual",
+                manual_dir_instructions=self.MANUAL_DOWNLOAD_INSTRUCTIONS,
+                url_infos=self.url_infos,
+                dataset_name=self.name,
+            )
+        )
 
     def _load_glyphs(
         self, dl_manager: tfds.download.DownloadManager

@@ -18,7 +18,7 @@ from tensorboard.backend.event_processing import event_accumulator
 
 import trainers
 
-TIMINGS = ("images_per_second", "input_wait_share")
+TIMINGS = ("images_per_second", "input_wait_share", "seconds")
 
 
 def read_metrics(workdir):

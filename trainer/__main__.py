@@ -24,7 +24,7 @@ with hidden_stderr():
     from trainer.config import PRECISIONS, TrainConfig
     from trainer.loop import train_and_evaluate
     from trainer.models import MODELS
-    from trainer.splits import INPUTS
+    from trainer.sources import INPUTS, TRAIN_SOURCES
     from trainer.strategy import MAX_VIRTUAL_DEVICES, STRATEGIES
 
 _DEFAULTS = TrainConfig()
@@ -77,7 +77,7 @@ flags.DEFINE_float(
 flags.DEFINE_integer(
     "seed",
     _DEFAULTS.seed,
-    "Determines initial weights, order of examples and dropout.",
+    "Determines initial weights, order of examples and all other chance.",
 )
 flags.DEFINE_string(
     "precision",
@@ -94,6 +94,23 @@ flags.DEFINE_string(
     _DEFAULTS.input,
     f"How to stream the splits: {', '.join(INPUTS)}. In memory they are"
     " shuffled as a whole; from records, in windows, with little memory.",
+)
+flags.DEFINE_string(
+    "train_source",
+    _DEFAULTS.train_source,
+    f"What to train on: {', '.join(TRAIN_SOURCES)}. The sequences of the"
+    " training split, or its digits in fresh sequences without end.",
+)
+flags.DEFINE_float(
+    "distortion",
+    None,
+    "How far to distort training images at random, in pixels of a digit's 28x28"
+    " cell; 0: not at all (default: the model's).",
+)
+flags.DEFINE_integer(
+    "validate_every_steps",
+    None,
+    "Steps between two validations (default: an epoch).",
 )
 flags.DEFINE_integer(
     "log_every_steps",

@@ -36,6 +36,7 @@ class Position:
       best_step: The step after which validation found the highest sequence
         accuracy, the first of several; -1: none.
       best_accuracy: That accuracy; -1: none.
+      seconds: Time that training and validation took.
     """
 
     step: int = 0
@@ -45,6 +46,7 @@ class Position:
     validated_step: int = -1
     best_step: int = -1
     best_accuracy: float = -1.0
+    seconds: float = 0.0
 
     @classmethod
     def from_numbers(cls, numbers: Iterable[Any]) -> Self:

@@ -11,7 +11,7 @@ from typing import Any
 from seqdigits_tfds import InputError
 from trainer.models import MODELS
 from trainer.optimizer import Recipe
-from trainer.splits import INPUTS
+from trainer.sources import INPUTS, RECORDS, TRAIN_SOURCES
 from trainer.strategy import MAX_VIRTUAL_DEVICES, MULTI_WORKER, STRATEGIES
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -48,14 +48,19 @@ class TrainConfig:
       learning_rate: Peak learning rate, above 0.
       clip_norm: Longest gradient of the global batch, above 0; longer ones are
         scaled down.
-      seed: Determines initial weights, order of examples and dropout;
-        0..2**32 - 1.
+      seed: Determines initial weights, order of examples, augmentation, fresh
+        sequences and dropout; 0..2**32 - 1.
       precision: One of `PRECISIONS`, a Keras dtype policy; float16 with loss
         scaling.
       jit: Whether XLA compiles the forward and backward pass; with the strategy
         one_device only.
-      input: One of `splits.INPUTS`: splits decoded in memory and shuffled as a
+      input: One of `sources.INPUTS`: splits decoded in memory and shuffled as a
         whole, or read from their records and shuffled in windows.
+      train_source: One of `sources.TRAIN_SOURCES`: the sequences of `train`, or
+        fresh ones, of the digits of its pool, without end.
+      distortion: Strength of the random distortion of training images, as
+        `augmentation.Distortion.strength`, at least 0; 0 for none.
+      validate_every_steps: Steps between two validations; None: an epoch.
       log_every_steps: Steps between two lines of training metrics.
       checkpoint_every_steps: Steps between two checkpoints at most.
       checkpoint_every_seconds: Seconds between two checkpoints at most, looked
@@ -82,6 +87,9 @@ class TrainConfig:
     precision: str = "float32"
     jit: bool = False
     input: str = "memory"
+    train_source: str = RECORDS
+    distortion: float | None = None
+    validate_every_steps: int | None = None
     log_every_steps: int = 20
     checkpoint_every_steps: int = 500
     checkpoint_every_seconds: float = 60.0
@@ -92,17 +100,24 @@ class TrainConfig:
         self._check_choice("model", MODELS)
         self._check_choice("precision", PRECISIONS)
         self._check_choice("input", INPUTS)
+        self._check_choice("train_source", TRAIN_SOURCES)
         self._check_at_least("virtual_devices", 0)
         for name in (
             "epochs",
             "max_steps",
             "global_batch_size",
+            "validate_every_steps",
             "log_every_steps",
             "checkpoint_every_steps",
         ):
             self._check_at_least(name, 1)
         for name in ("learning_rate", "clip_norm", "checkpoint_every_seconds"):
             self._check_above_0(name)
+        if self.distortion is not None and not 0 <= self.distortion < math.inf:
+            raise InputError(
+                f"distortion must be a number of at least 0, got"
+                f" {self.distortion}"
+            )
         if not 0 <= self.seed < 2**32:
             raise InputError(
                 f"seed must be at least 0 and below 2**32, got {self.seed}"
@@ -195,6 +210,23 @@ class TrainConfig:
         steps = -(-self.recipe.epochs * num_examples // self.global_batch_size)
         return min(steps, self.max_steps or steps)
 
+    def find_validations(
+        self, num_examples: int, total_steps: int
+    ) -> list[int]:
+        """Returns the steps after which to validate, the last one included.
+
+        Args:
+          num_examples: Size of the training split.
+          total_steps: As `count_steps` gives it.
+        """
+        if self.validate_every_steps:
+            spacing = self.validate_every_steps * self.global_batch_size
+        else:
+            spacing = num_examples
+        ends = range(spacing, total_steps * self.global_batch_size, spacing)
+        steps = (-(-end // self.global_batch_size) for end in ends)
+        return [*(s for s in steps if s < total_steps), total_steps]
+
     def find_break(self, step: int, end: int) -> int:
         """Returns up to which step training can go on without a break.
 
@@ -216,6 +248,11 @@ class TrainConfig:
             epochs=self.epochs or recipe.epochs,
             learning_rate=self.learning_rate or recipe.learning_rate,
             clip_norm=self.clip_norm or recipe.clip_norm,
+            distortion=(
+                recipe.distortion
+                if self.distortion is None
+                else self.distortion
+            ),
         )
 
     @property
@@ -240,6 +277,7 @@ class TrainConfig:
             epochs=self.recipe.epochs,
             learning_rate=self.recipe.learning_rate,
             clip_norm=self.recipe.clip_norm,
+            distortion=self.recipe.distortion,
         )
         return dataclasses.replace(resolved, workdir=str(resolved.run_path))
 

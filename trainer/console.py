@@ -1,26 +1,27 @@
 """What a run tells the person who started it, on standard output."""
 
-from collections.abc import Mapping
-
 import keras
 import numpy as np
 
 from seqdigits_tfds import BLANK
 from trainer.config import TrainConfig
 from trainer.metrics import Evaluation
-from trainer.splits import Split
+from trainer.sources import Splits
 
 
 def print_start(
     config: TrainConfig,
     num_replicas: int,
     model: keras.Model,
-    data: Mapping[str, Split],
+    data: Splits,
     total_steps: int,
     start_step: int,
 ) -> None:
     """Prints what is about to be trained."""
-    sizes = ", ".join(f"{len(e):,} {split}" for split, e in data.items())
+    sizes = ", ".join(
+        f"{len(data[name]):,} {name}"
+        for name in ("train", "validation", "test")
+    )
     _print_block(
         {
             "dataset": f"{config.dataset} ({sizes})",

@@ -14,7 +14,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from trainer.splits import Split
+from trainer.augmentation import Distortion
+from trainer.splits import Split, TrainSplit
+
+Decode = Callable[..., tuple[tf.Tensor, ...]]
 
 PADDING = -1
 """Row number of an element that only fills up the last evaluation batch."""
@@ -25,11 +28,12 @@ each at 128 images."""
 
 
 def make_train_dataset(
-    split: Split,
+    split: TrainSplit,
     global_batch_size: int,
     seed: int,
     start_step: int = 0,
     context: tf.distribute.InputContext | None = None,
+    distortion: Distortion | None = None,
 ) -> tf.data.Dataset:
     """Makes the endless stream of training batches of one input pipeline.
 
@@ -42,9 +46,10 @@ def make_train_dataset(
       split: The training split.
       global_batch_size: Examples per step over all replicas, which must divide
         it.
-      seed: Determines the order of each epoch.
+      seed: Determines the order of each epoch, and its distortions.
       start_step: The first global batch to read.
       context: Which replicas this pipeline feeds; None: one replica in all.
+      distortion: What to do to images, each time at random; None: nothing.
 
     Returns:
       Elements (images uint8 [b, height, width, 1], labels int64 [b,
@@ -53,16 +58,25 @@ def make_train_dataset(
     """
     context = context or tf.distribute.InputContext()
     worker_batch_size = global_batch_size // context.num_input_pipelines
-    keys = (
-        split.shuffle(seed, start_step * global_batch_size)
-        # Cuts the epochs into global batches, of which worker w takes the w-th
-        # part, and then into its replicas' parts. Other orders would deal out
-        # other examples.
-        .rebatch(worker_batch_size)
+    keys = split.shuffle(seed, start_step * global_batch_size)
+    decode: Decode = split.decode
+    if distortion:
+        # Drawn for whole global batches and dealt out with the keys: what is
+        # done to an example does not depend on who shares its batch.
+        moves = tf.data.Dataset.counter(start_step).map(
+            lambda step: distortion.draw(seed, step, global_batch_size)
+        )
+        keys = tf.data.Dataset.zip(keys.rebatch(global_batch_size), moves)
+        decode = _decode_with(split, distortion)
+    # Cuts the epochs into global batches, of which worker w takes the w-th
+    # part, and then into its replicas' parts. Other orders would deal out other
+    # examples.
+    parts = (
+        keys.rebatch(worker_batch_size)
         .shard(context.num_input_pipelines, context.input_pipeline_id)
         .rebatch(context.get_per_replica_batch_size(global_batch_size))
     )
-    return _finish(keys, split.decode)
+    return _finish(parts, decode)
 
 
 def make_eval_dataset(
@@ -102,13 +116,21 @@ def make_eval_dataset(
     return _finish(keys, lambda row, key: (row, *split.decode(key)))
 
 
+def _decode_with(split: TrainSplit, distortion: Distortion) -> Decode:
+    def decode(
+        keys: tf.Tensor, moves: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        images, labels = split.decode(keys)
+        return distortion.apply(images, moves), labels
+
+    return decode
+
+
 def _round_up(size: int, multiple: int) -> int:
     return size + -size % multiple
 
 
-def _finish(
-    keys: tf.data.Dataset, decode: Callable[..., tuple[tf.Tensor, ...]]
-) -> tf.data.Dataset:
+def _finish(keys: tf.data.Dataset, decode: Decode) -> tf.data.Dataset:
     options = tf.data.Options()
     # The pipelines above already divide the data among workers.
     options.experimental_distribute.auto_shard_policy = (

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer import cluster, console, dataset, input_pipeline, splits
+from trainer.augmentation import Distortion
 from trainer.checkpoints import Checkpoint, Position
 from trainer.config import TrainConfig
 from trainer.evaluation import evaluate
@@ -24,6 +25,7 @@ from trainer.learner import Learner
 from trainer.preemption import Preemption
 from trainer.progress import Progress, Rate
 from trainer.run_directory import RunDirectory, open_run
+from trainer.sources import Splits, load_splits
 from trainer.strategy import MULTI_WORKER, make_strategy
 
 NUM_SAMPLES = 10
@@ -76,10 +78,12 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
         )
         run.claim(config, digest, num_replicas)
         cluster.check_agreement(strategy, [config.what_decides(), digest])
-        data = {
-            name: splits.INPUTS[config.input](builder, name)
-            for name in ("train", "validation", "test")
-        }
+        data = load_splits(
+            builder,
+            input_name=config.input,
+            train_source=config.train_source,
+            manual_dir=config.manual_dir,
+        )
         learner = Learner(
             config, strategy, dataset.get_shape(builder), total_steps
         )
@@ -116,7 +120,7 @@ class Loop:
         config: TrainConfig,
         strategy: tf.distribute.Strategy,
         learner: Learner,
-        data: dict[str, splits.Split],
+        data: Splits,
         total_steps: int,
         run: RunDirectory,
         preemption: Preemption,
@@ -129,7 +133,7 @@ class Loop:
         self._total_steps = total_steps
         self._run = run
         self._preemption = preemption
-        self._saved_at = time.monotonic()
+        self._began = self._saved_at = time.monotonic()
 
     def restore(self) -> None:
         """Goes to the position of the chief's last checkpoint.
@@ -148,8 +152,13 @@ class Loop:
             self._assign(checkpoint)
 
     def train(self) -> None:
-        """Trains to the end, and validates after each epoch."""
+        """Trains to the end, and validates now and then."""
         config = self._config
+        self._began = time.monotonic() - self.position.seconds
+        distortion = None
+        if config.recipe.distortion:
+            num_positions = self._learner.model.output_shape[1]
+            distortion = Distortion(num_positions, config.recipe.distortion)
         batches = iter(
             self._strategy.distribute_datasets_from_function(
                 lambda context: input_pipeline.make_train_dataset(
@@ -158,25 +167,27 @@ class Loop:
                     config.seed,
                     self.position.step,
                     context,
+                    distortion,
                 )
             )
         )
         self._saved_at = time.monotonic()
         with self._preemption.deferred():
-            for epoch in range(config.recipe.epochs):
-                # By the end of this step, every example of the epoch was read.
-                num_read = (epoch + 1) * len(self._data["train"])
-                end = -(-num_read // config.global_batch_size)
-                end = min(end, self._total_steps)
-                name = f"Epoch {epoch + 1}/{config.recipe.epochs}"
+            for end in config.find_validations(
+                len(self._data["train"]), self._total_steps
+            ):
+                name = f"Epoch {self._find_epoch(end) + 1}/{config.epochs}"
                 if self.position.step < end:
-                    self._train_until(end, epoch, name, batches)
+                    self._train_until(end, name, batches)
                 if self.position.validated_step < end:
-                    self._validate(epoch, name)
+                    self._validate(name)
 
-    def _train_until(
-        self, end: int, epoch: int, name: str, batches: Iterator
-    ) -> None:
+    def _find_epoch(self, step: int) -> int:
+        """Returns the epoch that a step, counted from 1, begins in."""
+        num_read = (step - 1) * self._config.global_batch_size
+        return num_read // len(self._data["train"])
+
+    def _train_until(self, end: int, name: str, batches: Iterator) -> None:
         config, step = self._config, self.position.step
         rate = Rate()
         with Progress(end - step, name, "steps") as progress:
@@ -202,7 +213,7 @@ class Loop:
                         "learning_rate": self._learner.learning_rate,
                         **rate.take(),
                     }
-                    self._log(epoch, "train", line)
+                    self._log("train", line)
                     self.position = self.position.after_line()
                 if done["stop"] > 0:
                     self._save()
@@ -214,14 +225,14 @@ class Loop:
                 ):
                     self._save()
 
-    def _validate(self, epoch: int, name: str) -> None:
+    def _validate(self, name: str) -> None:
         evaluation, logits, labels = evaluate(
             self._strategy,
             self._learner.predict_step,
             self._data["validation"],
             "validation",
         )
-        self._log(epoch, "validation", evaluation.as_dict())
+        self._log("validation", evaluation.as_dict())
         console.print_validation(name, evaluation)
         self.position = self.position.after_validation(
             evaluation.sequence_accuracy
@@ -277,9 +288,12 @@ class Loop:
         values = cluster.broadcast(self._strategy, values)
         self._learner.assign_variables(dict(zip(names, values, strict=True)))
 
-    def _log(self, epoch: int, split: str, figures: dict[str, Any]) -> None:
-        head = {"step": self.position.step, "epoch": epoch, "split": split}
-        self._run.append_metrics({**head, **figures})
+    def _log(self, split: str, figures: dict[str, Any]) -> None:
+        seconds = round(time.monotonic() - self._began, 3)
+        self.position = dataclasses.replace(self.position, seconds=seconds)
+        step = self.position.step
+        head = {"step": step, "epoch": self._find_epoch(step), "split": split}
+        self._run.append_metrics({**head, **figures, "seconds": seconds})
 
     def _save(self) -> None:
         self._run.save(self.position, self._learner.read_variables())

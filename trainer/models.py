@@ -12,7 +12,7 @@ import keras
 from keras import layers
 
 from seqdigits_tfds import InputError
-from trainer.optimizer import Recipe
+from trainer.optimizer import ADAM, MUON, Recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,11 +157,19 @@ def _residual_block(x: keras.KerasTensor) -> keras.KerasTensor:
 MODELS: Mapping[str, Model] = {
     "slot_resnet": Model(
         build_slot_resnet,
-        Recipe(epochs=6, learning_rate=2e-3, warmup_fraction=0.05),
+        Recipe(
+            epochs=8,
+            optimizer=MUON,
+            learning_rate=2e-2,
+            warmup_fraction=0.05,
+            distortion=1.2,
+        ),
     ),
     "seed_cnn": Model(
         build_seed_cnn,
-        Recipe(epochs=12, learning_rate=1e-3, warmup_fraction=None),
+        Recipe(
+            epochs=12, optimizer=ADAM, learning_rate=1e-3, warmup_fraction=None
+        ),
         why_no_jit="max pooling's gradient has no deterministic form in XLA",
     ),
 }

@@ -5,7 +5,6 @@ for examples that are decoded last, when it is known which replica needs them.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +12,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from trainer.progress import Progress
+from trainer.randomness import ALGORITHM, Purpose, make_seed
 
 WINDOW = 10_000
 """Records that `RecordSplit` holds and shuffles at a time: about 10 MB."""
@@ -23,8 +23,8 @@ _CYCLE_LENGTH = 4
 """Shards that a window of `RecordSplit` draws from at a time."""
 
 
-class Split(Protocol):
-    """What an input pipeline needs of a split."""
+class TrainSplit(Protocol):
+    """What the training pipeline needs of a split."""
 
     def __len__(self) -> int:
         """Returns the number of examples."""
@@ -42,12 +42,16 @@ class Split(Protocol):
         """
         ...
 
-    def in_order(self) -> tf.data.Dataset:
-        """Returns the keys one by one, always in the same order."""
-        ...
-
     def decode(self, keys: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Turns keys [b] into images uint8 [b, ...] and labels int64 [b, p]."""
+        ...
+
+
+class Split(TrainSplit, Protocol):
+    """What evaluation needs, too."""
+
+    def in_order(self) -> tf.data.Dataset:
+        """Returns the keys one by one, always in the same order."""
         ...
 
 
@@ -70,7 +74,7 @@ class MemorySplit:
         return len(self.labels)
 
     def shuffle(self, seed: int, start: int) -> tf.data.Dataset:
-        """As `Split.shuffle`; an epoch is a permutation of the whole split."""
+        """As `TrainSplit.shuffle`; an epoch permutes the whole split."""
         first_epoch, done = divmod(start, len(self))
 
         def permute_rows(epoch: tf.Tensor) -> tf.Tensor:
@@ -85,7 +89,7 @@ class MemorySplit:
         return tf.data.Dataset.range(len(self))
 
     def decode(self, keys: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """As `Split.decode`."""
+        """As `TrainSplit.decode`."""
         return tf.gather(self.images, keys), tf.gather(self.labels, keys)
 
 
@@ -115,7 +119,7 @@ class RecordSplit:
         return [str(p) for p in self.builder.info.splits[self.name].filepaths]
 
     def shuffle(self, seed: int, start: int) -> tf.data.Dataset:
-        """As `Split.shuffle`: shuffled shards, and windows of their records."""
+        """As `TrainSplit.shuffle`: shards, and windows of their records."""
         window = tf.constant(self.window, tf.int64)
         first_epoch, done = divmod(start, len(self))
 
@@ -148,7 +152,7 @@ class RecordSplit:
         return tf.data.TFRecordDataset(self._paths)
 
     def decode(self, keys: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """As `Split.decode`."""
+        """As `TrainSplit.decode`."""
         features = self.builder.info.features
 
         def decode_one(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -166,13 +170,6 @@ class RecordSplit:
             tf.ensure_shape(images, batch + spec["image"].shape),
             tf.ensure_shape(labels, batch + spec["label"].shape),
         )
-
-
-INPUTS: Mapping[str, Callable[[tfds.core.DatasetBuilder, str], Split]] = {
-    "memory": lambda builder, name: load_split(builder, name),
-    "records": RecordSplit,
-}
-"""Ways to stream a split, given a prepared builder and the split's name."""
 
 
 def load_split(builder: tfds.core.DatasetBuilder, name: str) -> MemorySplit:
@@ -232,10 +229,9 @@ def read_images(split: Split, rows: np.ndarray) -> np.ndarray:
 
 
 def _permute(
-    values: tf.Tensor, seed: int, *purpose: tf.Tensor | int
+    values: tf.Tensor, seed: int, *place: tf.Tensor | int
 ) -> tf.Tensor:
-    """Shuffles `values` [n]; another purpose gives an independent order."""
-    key = tf.constant([seed, 0], tf.int64)
-    for number in purpose:
-        key = tf.random.fold_in(key, number, alg="philox")
-    return tf.random.experimental.stateless_shuffle(values, key, alg="philox")
+    """Shuffles `values` [n]; another place gives an independent order."""
+    return tf.random.experimental.stateless_shuffle(
+        values, make_seed(seed, Purpose.ORDER, *place), alg=ALGORITHM
+    )
