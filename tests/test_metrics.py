@@ -20,6 +20,10 @@ def test_both_accuracies_count_as_the_notebook_does():
     assert evaluation.individual_accuracy == pytest.approx(13 / 15)
     assert evaluation.sequence_accuracy == pytest.approx(1 / 3)
     assert evaluation.by_length == {"1": 1.0, "2": 0.0}
+    assert evaluation.by_digit == {
+        **{"1": 1.0, "2": 0.0, "3": 1.0, "4": 1.0},
+        "blank": pytest.approx(8 / 9),
+    }
     assert evaluation.by_position == pytest.approx([1, 2 / 3, 1, 1, 2 / 3])
 
 

@@ -26,6 +26,8 @@ class Evaluation:
       by_length: Sequence accuracy of the images with 1, 2, ... digits, by the
         number of digits as a string (a JSON key).
       by_position: Individual accuracy at each position, from the left.
+      by_digit: Individual accuracy of the positions that are "0", ..., "9" and
+        "blank".
     """
 
     num_images: int
@@ -34,6 +36,7 @@ class Evaluation:
     sequence_accuracy: float
     by_length: dict[str, float]
     by_position: list[float]
+    by_digit: dict[str, float]
 
     def as_dict(self) -> dict[str, Any]:
         """Returns all figures, ready for JSON."""
@@ -63,6 +66,12 @@ def evaluate_logits(logits: np.ndarray, labels: np.ndarray) -> Evaluation:
             for length in np.unique(lengths)
         },
         by_position=right.mean(axis=0).tolist(),
+        by_digit={
+            "blank" if digit == BLANK else str(digit): float(
+                right[labels == digit].mean()
+            )
+            for digit in np.unique(labels)
+        },
     )
 
 

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from trainer.augmentation import Distortion
+
+BATCH_SIZE = 32
+
+
+@pytest.fixture(scope="module")
+def images(tiny_data_dir):
+    dataset = tfds.load("seqdigits/tiny", split="train", data_dir=tiny_data_dir)
+    return next(iter(dataset.batch(BATCH_SIZE)))["image"].numpy()
+
+
+@pytest.fixture(scope="module")
+def distortion():
+    return Distortion(num_positions=5, strength=1.5)
+
+
+def draw(distortion, seed=0, step=0):
+    step = tf.constant(step, tf.int64)
+    return distortion.draw(seed, step, BATCH_SIZE).numpy()
+
+
+def test_points_that_stay_leave_the_image_as_it_is(distortion, images):
+    moves = np.zeros_like(draw(distortion))
+    assert (distortion.apply(images, moves).numpy() == images).all()
+
+
+def test_points_that_move_together_move_the_image(distortion, images):
+    # By 3 pixels of the image up, and 2 to the left.
+    unit = [28 / 64, 5 * 28 / 64]
+    moves = np.ones_like(draw(distortion))
+    moves *= np.reshape(np.multiply(unit, [3, 2]), (2, 1, 1))
+    found = distortion.apply(images, moves).numpy()
+    assert (found[:, :-3, :-2] == images[:, 3:, 2:]).all()
+
+
+def test_a_point_moves_only_what_is_near(distortion, images):
+    moves = np.zeros(draw(distortion).shape, np.float32)
+    moves[:, :, :, 2] = 2.0
+    changed = distortion.apply(images, moves).numpy() != images
+    columns = np.flatnonzero(changed.any(axis=(0, 1, 3)))
+    # The spline through a point reaches over two intervals, of half a digit.
+    assert len(columns) > 6
+    assert columns.max() <= 3 * 64 / 10 + 1
+
+
+def test_moves_are_normal_and_never_the_same(distortion):
+    draws = np.stack(
+        [draw(distortion, *place) for place in ((0, 0), (0, 1), (1, 0), (1, 1))]
+    )
+    assert draws.shape[1:] == (BATCH_SIZE, 2, 5, 13)
+    assert draws.std() == pytest.approx(1.5, rel=0.02)
+    assert abs(draws.mean()) < 0.03
+    correlations = np.corrcoef(draws.reshape(4 * BATCH_SIZE, -1))
+    assert abs(correlations - np.eye(4 * BATCH_SIZE)).max() < 0.6
+    assert (draws[0] == draw(distortion)).all()
+
+
+def test_alone_in_a_batch_and_in_a_dataset_it_is_the_same(distortion, images):
+    moves = draw(distortion)
+    eager = distortion.apply(images, moves).numpy()
+    assert (eager != images).any()
+    alone = [
+        distortion.apply(images[i : i + 1], moves[i : i + 1]).numpy()[0]
+        for i in range(BATCH_SIZE)
+    ]
+    assert (eager == alone).all()
+    for size in (1, 7, BATCH_SIZE):
+        dataset = (
+            tf.data.Dataset.from_tensor_slices((images, moves))
+            .batch(size)
+            .map(distortion.apply, num_parallel_calls=2)
+            .unbatch()
+        )
+        assert (eager == list(dataset.as_numpy_iterator())).all()
+
+
+def test_digits_stay_readable(images):
+    """Bent, not moved elsewhere: most ink stays near where it was."""
+    distortion = Distortion(num_positions=5, strength=1.5)
+    distorted = distortion.apply(images, draw(distortion)).numpy()
+    assert distorted.mean() == pytest.approx(images.mean(), rel=0.05)
+    near = tf.nn.max_pool2d(tf.cast(images, tf.float32), 5, 1, "SAME")
+    assert (distorted > 127)[near.numpy() == 0].mean() < 0.001

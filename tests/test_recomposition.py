@@ -1,0 +1,132 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import scipy.stats
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+import seqdigits_tfds
+from conftest import run_python
+from seqdigits_tfds import BLANK, NO_GLYPH, InputError
+from trainer.recomposition import make_recomposed_split
+
+
+def make_split(name, data_dir, mnist_dir=None):
+    builder = tfds.builder(f"seqdigits/{name}", data_dir=data_dir)
+    return make_recomposed_split(builder, mnist_dir)
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_data_dir):
+    return make_split("tiny", tiny_data_dir)
+
+
+def read_keys(split, num_keys, seed=0, start=0):
+    keys = split.shuffle(seed, start).unbatch().batch(num_keys)
+    return next(iter(keys)).numpy()
+
+
+def test_pixels_are_the_datasets_own(request, prepared):
+    """All training examples of each config, drawn again in the graph."""
+    name, data_dir = prepared
+    mnist_dir = (
+        request.getfixturevalue("mnist_dir") if name == "mnist" else None
+    )
+    split = make_split(name, data_dir, mnist_dir)
+    builder = tfds.builder(f"seqdigits/{name}", data_dir=data_dir)
+    pool = builder.load_glyphs(mnist_dir).pools["train"]
+    decode = tf.function(split.decode)
+    examples = builder.as_dataset(split="train").batch(1000)
+    count = 0
+    for example in tfds.as_numpy(examples):
+        ids = example["glyph_id"]
+        rows = np.searchsorted(pool, ids)
+        images, labels = decode(np.where(ids == NO_GLYPH, len(pool), rows))
+        assert (images == example["image"]).numpy().all()
+        assert (labels == example["label"]).numpy().all()
+        count += len(ids)
+    assert count == len(split) == builder.info.splits["train"].num_examples
+
+
+def test_the_rule_is_the_datasets_own(tiny):
+    keys = read_keys(tiny, 20_000)
+    num_glyphs = len(tiny.labels) - 1
+    used = keys < num_glyphs
+    assert (keys[~used] == num_glyphs).all()
+    assert (np.diff(used.astype(int), axis=1) <= 0).all()  # Left-aligned.
+    lengths = np.bincount(used.sum(axis=1), minlength=6)
+    assert lengths[0] == 0
+    assert scipy.stats.chisquare(lengths[1:]).pvalue > 1e-3
+    for position in range(5):
+        digits = keys[used[:, position], position]
+        counts = np.bincount(digits, minlength=num_glyphs)
+        assert scipy.stats.chisquare(counts).pvalue > 1e-3
+    # One position tells nothing of another.
+    both = keys[used[:, 1]]
+    assert abs(np.corrcoef(both[:, 0], both[:, 1])[0, 1]) < 0.04
+
+
+def test_only_the_digits_of_train_are_used(tiny, mnist_dir):
+    source = seqdigits_tfds.Builder(config="optdigits").load_glyphs()
+    pool = source.pools["train"]
+    assert (tiny.glyphs[:-1].numpy() == source.images[pool]).all()
+    assert not tiny.glyphs[-1].numpy().any()
+    assert tiny.labels[-1] == BLANK
+    mnist = seqdigits_tfds.Builder(config="mnist").load_glyphs(str(mnist_dir))
+    split = make_recomposed_split(
+        seqdigits_tfds.Builder(config="mnist"), str(mnist_dir)
+    )
+    assert (split.glyphs[:-1].numpy() == mnist.images[:55_000]).all()
+
+
+def test_no_epoch_repeats_another(tiny):
+    keys = read_keys(tiny, 3 * len(tiny))
+    # Among the 1,198 sequences of one digit, some must come again.
+    long = keys[keys[:, 2] < len(tiny.labels) - 1]
+    assert len(np.unique(long, axis=0)) == len(long) > len(tiny)
+    assert (keys != read_keys(tiny, 3 * len(tiny), seed=1)).any(axis=1).all()
+
+
+@pytest.mark.parametrize("start", [1, 1023, 1024, 5000])
+def test_reading_may_start_anywhere(tiny, start):
+    whole = read_keys(tiny, 6_000)
+    assert (read_keys(tiny, 900, start=start) == whole[start:][:900]).all()
+
+
+def test_alone_in_a_batch_and_in_a_dataset_it_is_the_same(tiny):
+    keys = read_keys(tiny, 100)
+    eager = tiny.decode(tf.constant(keys))[0].numpy()
+    for size in (1, 7, 100):
+        dataset = (
+            tf.data.Dataset.from_tensor_slices(keys)
+            .batch(size)
+            .map(tiny.decode, num_parallel_calls=2)
+            .unbatch()
+        )
+        found = [image for image, _ in dataset.as_numpy_iterator()]
+        assert (eager == found).all()
+
+
+def test_a_prepared_folder_says_what_it_is_made_of(tiny, tiny_data_dir):
+    """Also where nothing but the folder knows the config."""
+    program = (
+        "import sys, json, tensorflow_datasets as tfds;"
+        "builder = tfds.builder('seqdigits/tiny', data_dir=sys.argv[1]);"
+        "print(json.dumps(dict(builder.info.metadata)))"
+    )
+    done = run_python("-c", program, tiny_data_dir, cwd="/")
+    assert json.loads(done.stdout) == tiny.config.settings
+
+
+def test_a_folder_that_does_not_say_is_refused(tiny_data_dir, tmp_path):
+    builder = tfds.builder("seqdigits/tiny", data_dir=tiny_data_dir)
+    nameless = tfds.core.DatasetInfo(
+        builder=builder, features=builder.info.features
+    )
+    builder = dataclasses.make_dataclass(
+        "Folder", [("info", object), ("data_path", object)]
+    )(nameless, tmp_path)
+    with pytest.raises(InputError, match="--train_source=records"):
+        make_recomposed_split(builder, None)
