@@ -103,6 +103,16 @@ def test_each_epoch_is_read_once_over_all_replicas(strategy):
     assert (rows == [labels.numpy() for _, labels in batches]).all()
 
 
+def test_fresh_and_distorted_images_do_not_depend_on_replicas():
+    alone, mirrored, workers = (
+        read_batches(strategy, 0, 12, 10, 5)
+        for strategy in ("one_device_1", "mirrored_2", "multi_worker_2")
+    )
+    assert len(np.unique(alone)) == alone.size == 120
+    assert (alone == mirrored).all()
+    assert (alone == workers).all()
+
+
 @pytest.mark.parametrize(
     ("strategy", "num_kills"),
     [("one_device", 2), ("mirrored_2", 1), ("multi_worker_2", 1)],
@@ -115,6 +125,7 @@ def test_a_killed_run_ends_as_if_undisturbed(
         f"--data_dir={tiny_data_dir}",
         "--global_batch_size=48",
         "--epochs=10",
+        "--train_source=recomposed",
     ]
     summary = run_with_kills(strategy, num_kills, 5, tmp_path, flags)
     assert summary["steps"] == 100

@@ -81,7 +81,7 @@ class RecomposedSplit:
 
 
 def make_recomposed_split(
-    builder: tfds.core.DatasetBuilder, manual_dir: str | None
+    builder: tfds.core.DatasetBuilder, manual_dir: str | None = None
 ) -> RecomposedSplit:
     """Loads the digits of `train`'s pool.
 
