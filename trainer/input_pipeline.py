@@ -60,7 +60,7 @@ def make_train_dataset(
     worker_batch_size = global_batch_size // context.num_input_pipelines
     keys = split.shuffle(seed, start_step * global_batch_size)
     decode: Decode = split.decode
-    if distortion:
+    if distortion is not None and distortion.strength > 0:
         # Drawn for whole global batches and dealt out with the keys: what is
         # done to an example does not depend on who shares its batch.
         moves = tf.data.Dataset.counter(start_step).map(

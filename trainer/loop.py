@@ -155,10 +155,8 @@ class Loop:
         """Trains to the end, and validates now and then."""
         config = self._config
         self._began = time.monotonic() - self.position.seconds
-        distortion = None
-        if config.recipe.distortion:
-            num_positions = self._learner.model.output_shape[1]
-            distortion = Distortion(num_positions, config.recipe.distortion)
+        num_positions = self._learner.model.output_shape[1]
+        distortion = Distortion(num_positions, config.recipe.distortion)
         batches = iter(
             self._strategy.distribute_datasets_from_function(
                 lambda context: input_pipeline.make_train_dataset(
