@@ -78,9 +78,10 @@ def build_slot_resnet(shape: Shape) -> keras.Model:
     """Builds a small residual network with one slot for each position.
 
     A strided stem makes 6 columns of features for each position, residual
-    blocks look at them and their neighbours, and one convolution turns each
-    position's columns into one vector, read by a classifier that all positions
-    share. For 64x64 images and 5 positions: 15x30x32, 8x15x64, 1x5x128, 5x11.
+    blocks look at them and their neighbours at three resolutions, and one
+    convolution turns each position's columns into one vector, read by a
+    classifier that all positions share. For 64x64 images and 5 positions:
+    15x30x32, 8x15x64, 4x15x128, 1x5x256, 5x11.
 
     Raises:
       InputError: If images are too small for the positions.
@@ -99,18 +100,19 @@ def build_slot_resnet(shape: Shape) -> keras.Model:
     images, x = _make_input(shape)
     x = _conv(x, 32, kernel, strides=stride, padding="valid")
     x = _residual_block(x)
-    x = _residual_block(x)
     x = _conv(x, 64, 3, strides=2)
+    x = _residual_block(x)
+    x = _conv(x, 128, 3, strides=(2, 1))
     x = _residual_block(x)
     columns_per_slot = _STEM_COLUMNS_PER_SLOT // 2
     x = _conv(
         x,
-        128,
+        256,
         (x.shape[1], columns_per_slot),
         strides=(1, columns_per_slot),
         padding="valid",
     )
-    x = layers.Reshape((shape.num_positions, 128))(x)
+    x = layers.Reshape((shape.num_positions, 256))(x)
     logits = layers.Dense(shape.num_classes, dtype="float32")(x)
     return keras.Model(images, logits, name="slot_resnet")
 
@@ -158,11 +160,11 @@ MODELS: Mapping[str, Model] = {
     "slot_resnet": Model(
         build_slot_resnet,
         Recipe(
-            epochs=8,
+            epochs=10,
             optimizer=MUON,
             learning_rate=2e-2,
             warmup_fraction=0.05,
-            distortion=1.2,
+            distortion=3.0,
         ),
     ),
     "seed_cnn": Model(
