@@ -174,10 +174,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
           InputError: If MNIST's files are wrong or can't be had.
         """
         downloads = self.data_dir_root / "downloads"
+        if manual_dir is None:
+            manual_path = downloads / "manual"
+        else:
+            manual_path = tfds.core.Path(manual_dir).expanduser()
         return self._load_glyphs(
             tfds.download.DownloadManager(
                 download_dir=downloads,
-                manual_dir=manual_dir or downloads / "manual",
+                manual_dir=manual_path,
                 manual_dir_instructions=self.MANUAL_DOWNLOAD_INSTRUCTIONS,
                 url_infos=self.url_infos,
                 dataset_name=self.name,

@@ -51,6 +51,16 @@ from trainer.config import TrainConfig
             "checkpoint_every_steps must be at least 1, got 0",
         ),
         ({"input": "disk"}, "input must be one of memory, records, got 'disk'"),
+        (
+            {"train_source": "fresh"},
+            "train_source must be one of records, recomposed, got 'fresh'",
+        ),
+        ({"distortion": -0.1}, "distortion must be a number of at least 0"),
+        ({"distortion": float("nan")}, "at least 0, got nan"),
+        (
+            {"validate_every_steps": 0},
+            "validate_every_steps must be at least 1, got 0",
+        ),
         ({"precision": "float16"}, "mixed_float16, got 'float16'"),
         ({"profile": "20"}, "profile must be start:stop"),
         ({"profile": "20:10"}, "got '20:10'"),
@@ -72,6 +82,26 @@ def test_training_breaks_where_something_is_due():
         step = config.find_break(step, 52)
         breaks.append(step)
     assert breaks == [10, 13, 17, 20, 25, 30, 40, 50, 52]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        # An epoch of 103 examples ends within the 9th, 18th, ... batch of 12.
+        ({}, [9, 18, 26, 35, 40]),
+        ({"validate_every_steps": 15}, [15, 30, 40]),
+        ({"validate_every_steps": 20}, [20, 40]),
+        ({"validate_every_steps": 50}, [40]),
+    ],
+)
+def test_validation_comes_after_epochs_or_steps(settings, expected):
+    config = TrainConfig(global_batch_size=12, **settings)
+    assert config.find_validations(103, 40) == expected
+
+
+def test_no_distortion_is_a_choice():
+    assert TrainConfig().recipe.distortion > 0
+    assert TrainConfig(distortion=0.0).recipe.distortion == 0
 
 
 def test_settings_without_effect_on_the_result_may_change():

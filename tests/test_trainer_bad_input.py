@@ -71,6 +71,17 @@ def test_bad_flags(fails, flags, message):
     fails(*flags, message=message)
 
 
+def test_fresh_sequences_need_the_digits(fails, mnist_data_dir):
+    """The prepared dataset alone does not have them."""
+    fails(
+        "--dataset=seqdigits/mnist",
+        "--train_source=recomposed",
+        data_dir=mnist_data_dir,
+        message="train-images-idx3-ubyte",
+        **NO_NETWORK,
+    )
+
+
 def test_no_network_and_no_files(fails, tmp_path):
     fails(
         "--dataset=seqdigits/mnist",

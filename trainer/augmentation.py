@@ -72,7 +72,6 @@ class Distortion:
         _, height, width, _ = images.shape
         down = _make_spline_matrix(height, moves.shape[2])
         right = _make_spline_matrix(width, moves.shape[3])
-        # moved = tf.einsum("yr,bkrc,xc->bkyx", down, moves, right)
         moved = tf.einsum("bkrc,xc->bkrx", moves, right)
         moved = tf.einsum("yr,bkrx->bkyx", down, moved)
         y = tf.range(height, dtype=tf.float32)[:, None] + moved[:, 0] * (

@@ -76,14 +76,14 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
         total_steps = config.count_steps(
             builder.info.splits["train"].num_examples
         )
-        run.claim(config, digest, num_replicas)
-        cluster.check_agreement(strategy, [config.what_decides(), digest])
         data = load_splits(
             builder,
             input_name=config.input,
             train_source=config.train_source,
             manual_dir=config.manual_dir,
         )
+        run.claim(config, digest, num_replicas)
+        cluster.check_agreement(strategy, [config.what_decides(), digest])
         learner = Learner(
             config, strategy, dataset.get_shape(builder), total_steps
         )
