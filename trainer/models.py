@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 import keras
 from keras import layers
 
-from seqdigits_tfds import InputError
 from trainer.optimizer import ADAM, MUON, Recipe
 
 
@@ -53,7 +52,8 @@ def build_seed_cnn(shape: Shape) -> keras.Model:
     128 ReLU, dropout 0.5, one classifier for each position. The softmax is left
     to the loss.
     """
-    images, x = _make_input(shape)
+    images = keras.Input(shape.image, dtype="uint8", name="image")
+    x = layers.Rescaling(1 / 255)(images)
     x = layers.Conv2D(32, 3, padding="same", activation="relu")(x)
     x = layers.Conv2D(32, 3, activation="relu")(x)
     x = layers.MaxPooling2D(2)(x)
@@ -77,55 +77,29 @@ def build_seed_cnn(shape: Shape) -> keras.Model:
 def build_slot_resnet(shape: Shape) -> keras.Model:
     """Builds a small residual network with one slot for each position.
 
-    A strided stem makes 6 columns of features for each position, residual
-    blocks look at them and their neighbours at three resolutions, and one
+    Images are stretched until each position has 18 columns, so that a strided
+    stem makes 6 columns of features that look at every position alike. Residual
+    blocks see them and their neighbours at three resolutions, and one
     convolution turns each position's columns into one vector, read by a
-    classifier that all positions share. For 64x64 images and 5 positions:
-    15x30x32, 8x15x64, 4x15x128, 1x5x256, 5x11.
-
-    Raises:
-      InputError: If images are too small for the positions.
+    classifier that all positions share. For 5 positions: 64x90, 16x30x32,
+    8x15x64, 4x15x128, 1x5x256, 5x11.
     """
-    height, width, _ = shape.image
-    columns = _STEM_COLUMNS_PER_SLOT * shape.num_positions
-    stride = (4, width // columns)
-    # The widest stem that still gives that many columns.
-    kernel = (8, width - stride[1] * (columns - 1))
-    if height < 8 or width < columns:
-        raise InputError(
-            f"model slot_resnet needs images of at least 8 x {columns} pixels"
-            f" for {shape.num_positions} positions, got {height} x {width};"
-            " use a larger image or --model=seed_cnn"
-        )
-    images, x = _make_input(shape)
-    x = _conv(x, 32, kernel, strides=stride, padding="valid")
+    positions = shape.num_positions
+    images = keras.Input(shape.image, dtype="uint8", name="image")
+    x = layers.Rescaling(1 / 255)(images)
+    # Not layers.Resizing: a model that has one is in training mode whenever it
+    # is called without saying otherwise.
+    x = keras.ops.image.resize(x, (64, 18 * positions))
+    x = _conv(x, 32, (8, 9), strides=(4, 3))
     x = _residual_block(x)
     x = _conv(x, 64, 3, strides=2)
     x = _residual_block(x)
     x = _conv(x, 128, 3, strides=(2, 1))
     x = _residual_block(x)
-    columns_per_slot = _STEM_COLUMNS_PER_SLOT // 2
-    x = _conv(
-        x,
-        256,
-        (x.shape[1], columns_per_slot),
-        strides=(1, columns_per_slot),
-        padding="valid",
-    )
-    x = layers.Reshape((shape.num_positions, 256))(x)
+    x = _conv(x, 256, (4, 3), strides=(4, 3))
+    x = layers.Reshape((positions, 256))(x)
     logits = layers.Dense(shape.num_classes, dtype="float32")(x)
     return keras.Model(images, logits, name="slot_resnet")
-
-
-_STEM_COLUMNS_PER_SLOT = 6
-
-
-def _make_input(
-    shape: Shape,
-) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    # uint8 travels to the device, at a quarter of float32's size.
-    images = keras.Input(shape.image, dtype="uint8", name="image")
-    return images, layers.Rescaling(1 / 255)(images)
 
 
 def _conv(
@@ -133,14 +107,13 @@ def _conv(
     filters: int,
     kernel_size: int | tuple[int, int],
     strides: int | tuple[int, int] = 1,
-    padding: str = "same",
     activation: str | None = "silu",
 ) -> keras.KerasTensor:
     x = layers.Conv2D(
         filters,
         kernel_size,
         strides=strides,
-        padding=padding,
+        padding="same",
         use_bias=False,
         kernel_initializer="he_normal",
     )(x)
