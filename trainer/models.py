@@ -135,7 +135,7 @@ MODELS: Mapping[str, Model] = {
         Recipe(
             epochs=10,
             optimizer=MUON,
-            learning_rate=2e-2,
+            learning_rate=1e-2,
             warmup_fraction=0.05,
             distortion=3.0,
         ),

@@ -45,7 +45,7 @@ class ConvMuon(keras.optimizers.Muon):
     arXiv 2502.16982).
 
     Args:
-      learning_rate: For the kernels: a number or a schedule. A tenth of it is
+      learning_rate: For the kernels: a number or a schedule. A fifth of it is
         Adam's.
     """
 
@@ -55,9 +55,11 @@ class ConvMuon(keras.optimizers.Muon):
     ) -> None:
         super().__init__(
             learning_rate,
-            adam_lr_ratio=0.1,
+            adam_lr_ratio=0.2,
             weight_decay=None,
             adam_weight_decay=None,
+            # Adam's usual 1e-7 makes much of differences in rounding.
+            epsilon=1e-4,
             rms_rate=None,  # `zeropower_via_newtonschulz5` scales instead.
         )
 
