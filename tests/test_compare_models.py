@@ -5,14 +5,14 @@ from conftest import run_python
 PROGRAM = """
 import keras
 from benchmarks.compare_models import count_multiply_adds
-from trainer.models import MODELS, Shape
+from trainer.models import Shape, build
 
 layers = keras.layers
 image = keras.Input((8, 6, 2))
 x = layers.Conv2D(3, (3, 2), strides=2, padding="same")(image)
 x = layers.Reshape((4, 9))(layers.BatchNormalization()(x))
 print(count_multiply_adds(keras.Model(image, layers.Dense(5)(x))))
-notebook = MODELS["seed_cnn"].build(Shape((64, 64, 1), 5, 11))
+notebook, _ = build("seed_cnn", Shape((64, 64, 1), 5, 11))
 print(count_multiply_adds(notebook))
 """
 

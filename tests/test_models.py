@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from conftest import run_python
-from trainer.models import MODELS, Shape
+from trainer.models import MODELS, Shape, build
 
 SHAPE = Shape(image=(64, 64, 1), num_positions=5, num_classes=11)
 IMAGES = np.random.default_rng(0).integers(
@@ -12,7 +12,7 @@ IMAGES = np.random.default_rng(0).integers(
 
 
 def test_seed_cnn_is_the_notebooks_network():
-    model = MODELS["seed_cnn"].build(SHAPE)
+    model = build("seed_cnn", SHAPE)[0]
     layers = [
         (type(layer).__name__, layer.output.shape[1:])
         for layer in model.layers
@@ -44,7 +44,7 @@ def test_seed_cnn_is_the_notebooks_network():
     "shape", [SHAPE, Shape((64, 128, 1), 8, 11), Shape((7, 5, 1), 3, 11)]
 )
 def test_models_take_raw_images_and_give_logits(name, shape):
-    model = MODELS[name].build(shape)
+    model = build(name, shape)[0]
     assert model.inputs[0].dtype == "uint8"
     logits = model(np.zeros((2, *shape.image), np.uint8))
     assert logits.shape == (2, shape.num_positions, shape.num_classes)
@@ -54,7 +54,7 @@ def test_models_take_raw_images_and_give_logits(name, shape):
 def test_slot_resnet_treats_all_positions_alike():
     """A digit is read in the same way wherever it stands."""
     keras.utils.set_random_seed(0)
-    model = MODELS["slot_resnet"].build(Shape((28, 9 * 28, 1), 9, 11))
+    model, _ = build("slot_resnet", Shape((28, 9 * 28, 1), 9, 11))
     images = np.zeros((3, 28, 9 * 28, 1), np.uint8)
     # With three empty cells around it, so that no border is near.
     for row in range(3):
@@ -68,9 +68,27 @@ def test_slot_resnet_treats_all_positions_alike():
     assert abs(logits[0, 3] - logits[0, 4]).max() > 0.01
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_plain_keras_loads_models_in_safe_mode(name, tmp_path):
-    model = MODELS[name].build(SHAPE)
+@pytest.mark.parametrize("ensemble_size", [1, 3])
+def test_an_ensemble_averages_what_its_members_read(ensemble_size):
+    model, members = build("slot_resnet", SHAPE, ensemble_size)
+    logits = members(IMAGES)
+    assert logits.shape == (3, ensemble_size, 5, 11)
+    expected = keras.ops.softmax(logits).numpy().mean(axis=1)
+    found = keras.ops.softmax(model(IMAGES)).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert {id(v) for v in model.variables} == {
+        id(v) for v in members.variables
+    }
+    # No two members are alike.
+    spread = logits.numpy().std(axis=1).mean()
+    assert (spread > 0.1) == (ensemble_size > 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "ensemble_size"), [("slot_resnet", 2), *((m, 1) for m in MODELS)]
+)
+def test_plain_keras_loads_models_in_safe_mode(name, ensemble_size, tmp_path):
+    model = build(name, SHAPE, ensemble_size)[0]
     model.save(tmp_path / "model.keras")
     np.save(tmp_path / "images.npy", IMAGES)
     run_python(

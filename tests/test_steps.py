@@ -14,7 +14,7 @@ def model():
     images = keras.Input((2, 2, 1), dtype="uint8")
     x = keras.layers.Flatten()(images)
     x = keras.layers.Dense(2 * 3)(x)
-    return keras.Model(images, keras.layers.Reshape((2, 3))(x))
+    return keras.Model(images, keras.layers.Reshape((1, 2, 3))(x))
 
 
 def train(model, optimizer, num_steps=1, **settings):
@@ -49,6 +49,28 @@ def test_sums_are_added_to(model):
     assert 0 <= accuracy <= 3
     assert figures["stop"] == 0
     assert 0 <= figures["input_wait"] < 60
+
+
+def test_members_of_an_ensemble_learn_by_themselves():
+    images = keras.Input((2, 2, 1), dtype="uint8")
+    x = keras.layers.Flatten()(images)
+    members = [
+        keras.layers.Reshape((1, 2, 3))(keras.layers.Dense(2 * 3)(x))
+        for _ in range(2)
+    ]
+    together = keras.Model(images, keras.ops.concatenate(members, axis=1))
+    weights = together.get_weights()
+    change, figures = train(together, keras.optimizers.SGD(1e-3))
+    together.set_weights(weights)
+    each = [
+        train(keras.Model(images, member), keras.optimizers.SGD(1e-3))
+        for member in members
+    ]
+    changes = np.concatenate([alone for alone, _ in each])
+    np.testing.assert_allclose(change, changes, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(
+        figures["sums"], np.mean([f["sums"] for _, f in each], axis=0)
+    )
 
 
 def test_long_gradients_are_clipped(model):

@@ -19,37 +19,44 @@ NUM_STEPS = 100
 
 
 @pytest.fixture(scope="session")
-def get_losses(tiny_data_dir, share):
-    """Losses of the first steps of the default model and recipe."""
+def run_flags(tiny_data_dir):
+    """Flags of the first steps of the default model and recipe."""
+    return [
+        "--dataset=seqdigits/tiny",
+        f"--data_dir={tiny_data_dir}",
+        "--global_batch_size=48",
+        "--epochs=12",
+        f"--max_steps={NUM_STEPS}",
+        "--log_every_steps=1",
+        "--checkpoint_every_steps=7",
+    ]
 
-    def get(strategy, num_steps=NUM_STEPS, flags=()):
+
+@pytest.fixture(scope="session")
+def train_once(run_flags, share):
+    """Gives the directory of a run that other tests may use, too."""
+
+    def get(strategy, *flags):
         def fill(folder):
-            run_all(
-                strategy,
-                folder,
-                "--dataset=seqdigits/tiny",
-                f"--data_dir={tiny_data_dir}",
-                f"--workdir={folder / 'run'}",
-                "--global_batch_size=48",
-                "--epochs=12",
-                f"--max_steps={num_steps}",
-                "--log_every_steps=1",
-                *flags,
-            )
+            workdir = f"--workdir={folder / 'run'}"
+            run_all(strategy, folder, *run_flags, workdir, *flags)
 
-        name = "_".join(["losses", strategy, *flags])
-        metrics = read_metrics(share(name, fill) / "run")
-        return [m["loss"] for m in metrics if m["split"] == "train"]
+        return share("_".join(["run", strategy, *flags]), fill) / "run"
 
     return get
 
 
+def read_losses(workdir):
+    return [m["loss"] for m in read_metrics(workdir) if m["split"] == "train"]
+
+
 @pytest.mark.parametrize("strategy", list(STRATEGIES)[1:])
-def test_all_strategies_train_alike(get_losses, strategy):
-    alone = get_losses("one_device")
+def test_all_strategies_train_alike(train_once, strategy):
+    alone = read_losses(train_once("one_device"))
     assert len(alone) == NUM_STEPS
     assert alone[-1] < 0.1 * alone[0]
-    assert get_losses(strategy) == pytest.approx(alone, rel=1e-4)
+    shared = read_losses(train_once(strategy))
+    assert shared == pytest.approx(alone, rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -57,10 +64,13 @@ def test_all_strategies_train_alike(get_losses, strategy):
     [(["--clip_norm=0.5"], 1e-4), (["--precision=mixed_float16"], 1e-2)],
 )
 def test_clipping_and_scaling_concern_the_global_batch(
-    get_losses, flags, tolerance
+    train_once, flags, tolerance
 ):
-    alone = get_losses("one_device", 10, flags)
-    shared = get_losses("mirrored_3", 10, flags)
+    alone, shared = (
+        read_losses(train_once(strategy, "--max_steps=10", *flags))
+        for strategy in ("one_device", "mirrored_3")
+    )
+    assert len(alone) == 10
     assert alone[-1] < 0.5 * alone[0]
     assert shared == pytest.approx(alone, rel=tolerance)
 
@@ -114,21 +124,26 @@ def test_fresh_and_distorted_images_do_not_depend_on_replicas():
 
 
 @pytest.mark.parametrize(
-    ("strategy", "num_kills"),
-    [("one_device", 2), ("mirrored_2", 1), ("multi_worker_2", 1)],
+    ("strategy", "num_kills", "source"),
+    [
+        ("one_device", 2, "recomposed"),
+        ("mirrored_2", 1, "records"),
+        ("multi_worker_2", 1, "records"),
+    ],
 )
 def test_a_killed_run_ends_as_if_undisturbed(
-    tiny_data_dir, tmp_path, strategy, num_kills
+    run_flags, train_once, tmp_path, strategy, num_kills, source
 ):
-    flags = [
-        "--dataset=seqdigits/tiny",
-        f"--data_dir={tiny_data_dir}",
-        "--global_batch_size=48",
-        "--epochs=10",
-        "--train_source=recomposed",
-    ]
-    summary = run_with_kills(strategy, num_kills, 5, tmp_path, flags)
-    assert summary["steps"] == 100
+    extra = [] if source == "records" else [f"--train_source={source}"]
+    summary = run_with_kills(
+        strategy,
+        num_kills,
+        5,
+        tmp_path,
+        [*run_flags, *extra],
+        train_once(strategy, *extra),
+    )
+    assert summary["steps"] == NUM_STEPS
     assert len(summary["steps_when_killed"]) == num_kills
 
 

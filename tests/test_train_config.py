@@ -37,6 +37,7 @@ from trainer.config import TrainConfig
         ({"seed": 2**32}, "below 2**32, got 4294967296"),
         ({"virtual_devices": 100}, "at most 16, got 100"),
         ({"virtual_devices": -1}, "at least 0, got -1"),
+        ({"ensemble_size": 0}, "ensemble_size must be at least 1, got 0"),
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"learning_rate": -1.0}, "learning_rate must be a number above 0"),
         ({"precision": "int4"}, "precision must be one of float32"),

@@ -91,14 +91,16 @@ def test_the_models_work_without_this_project(first_run, tmp_path):
 
 
 def test_metrics_have_all_steps_and_epochs(tiny_data_dir, tmp_path):
-    train(
+    done = train(
         "--dataset=seqdigits/tiny",
         f"--data_dir={tiny_data_dir}",
         f"--workdir={tmp_path}",
+        "--ensemble_size=2",
         "--epochs=3",
         "--log_every_steps=5",
         "--global_batch_size=64",
     )
+    assert "2 x slot_resnet, 1,762,582 parameters" in done.stdout
     lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
     metrics = [json.loads(line) for line in lines]
     validation = [m for m in metrics if m["split"] == "validation"]

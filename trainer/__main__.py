@@ -58,6 +58,11 @@ flags.DEFINE_string(
     "model", _DEFAULTS.model, f"What to train: {', '.join(MODELS)}."
 )
 flags.DEFINE_integer(
+    "ensemble_size",
+    _DEFAULTS.ensemble_size,
+    "Models to train side by side; what they read is averaged.",
+)
+flags.DEFINE_integer(
     "epochs", None, "Passes over the training split (default: the model's)."
 )
 flags.DEFINE_integer("max_steps", None, "End after so many steps at most.")

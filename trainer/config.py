@@ -41,6 +41,8 @@ class TrainConfig:
       strategy: One of `STRATEGIES`.
       virtual_devices: Logical devices to split the CPU into; 0 for none.
       model: One of `MODELS`.
+      ensemble_size: Models to train side by side, at least 1; what they read
+        is averaged.
       epochs: Passes over `train`, at least 1.
       max_steps: Where to end before the epochs do, at least 1; None for no
         such limit.
@@ -78,6 +80,7 @@ class TrainConfig:
     strategy: str = "mirrored"
     virtual_devices: int = 0
     model: str = "slot_resnet"
+    ensemble_size: int = 1
     epochs: int | None = None
     max_steps: int | None = None
     global_batch_size: int = 128
@@ -103,6 +106,7 @@ class TrainConfig:
         self._check_choice("train_source", TRAIN_SOURCES)
         self._check_at_least("virtual_devices", 0)
         for name in (
+            "ensemble_size",
             "epochs",
             "max_steps",
             "global_batch_size",

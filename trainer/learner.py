@@ -5,8 +5,8 @@ import numpy as np
 import tensorflow as tf
 
 from seqdigits_tfds import InputError
+from trainer import models
 from trainer.config import TrainConfig
-from trainer.models import MODELS, Shape
 from trainer.optimizer import make_optimizer
 from trainer.steps import make_predict_step, make_train_steps
 
@@ -32,7 +32,7 @@ class Learner:
         self,
         config: TrainConfig,
         strategy: tf.distribute.Strategy,
-        shape: Shape,
+        shape: models.Shape,
         total_steps: int,
     ) -> None:
         keras.utils.set_random_seed(config.seed)
@@ -40,13 +40,15 @@ class Learner:
         tf.config.experimental.enable_op_determinism()
         keras.config.set_dtype_policy(config.precision)
         with strategy.scope():
-            self.model = MODELS[config.model].build(shape)
+            self.model, members = models.build(
+                config.model, shape, config.ensemble_size
+            )
             self._optimizer = make_optimizer(
                 config.recipe,
                 total_steps,
                 scale_loss=config.precision == "mixed_float16",
             )
-            self._optimizer.build(self.model.trainable_variables)
+            self._optimizer.build(members.trainable_variables)
         self._variables = {
             f"{number}:{variable.path}": variable
             for number, variable in enumerate(
@@ -55,7 +57,7 @@ class Learner:
         }
         self.train_steps = make_train_steps(
             strategy,
-            self.model,
+            members,
             self._optimizer,
             config.global_batch_size,
             clip_norm=config.recipe.clip_norm,

@@ -34,25 +34,26 @@ class Model:
     """A model.
 
     Attributes:
-      build: Builds it for images and labels of a shape.
+      read: Applied to images as `Shape` says, gives logits.
       recipe: How to train it.
       why_no_jit: Why XLA can't compile its training with deterministic ops;
         None if it can.
     """
 
-    build: Callable[[Shape], keras.Model]
+    read: Callable[[keras.KerasTensor, Shape], keras.KerasTensor]
     recipe: Recipe
     why_no_jit: str | None = None
 
 
-def build_seed_cnn(shape: Shape) -> keras.Model:
-    """Builds the notebook's network, layer by layer.
+def _read_with_seed_cnn(
+    images: keras.KerasTensor, shape: Shape
+) -> keras.KerasTensor:
+    """Applies the notebook's network, layer by layer.
 
     3x3x32 same, ReLU, 3x3x32 valid, ReLU, 2x2 max pool, dropout 0.25, dense
     128 ReLU, dropout 0.5, one classifier for each position. The softmax is left
     to the loss.
     """
-    images = keras.Input(shape.image, dtype="uint8", name="image")
     x = layers.Rescaling(1 / 255)(images)
     x = layers.Conv2D(32, 3, padding="same", activation="relu")(x)
     x = layers.Conv2D(32, 3, activation="relu")(x)
@@ -68,14 +69,15 @@ def build_seed_cnn(shape: Shape) -> keras.Model:
         for position in range(shape.num_positions)
     ]
     logits = layers.Concatenate(dtype="float32")(logits)
-    logits = layers.Reshape(
+    return layers.Reshape(
         (shape.num_positions, shape.num_classes), dtype="float32"
     )(logits)
-    return keras.Model(images, logits, name="seed_cnn")
 
 
-def build_slot_resnet(shape: Shape) -> keras.Model:
-    """Builds a small residual network with one slot for each position.
+def _read_with_slot_resnet(
+    images: keras.KerasTensor, shape: Shape
+) -> keras.KerasTensor:
+    """Applies a small residual network with one slot for each position.
 
     Images are stretched until each position has 18 columns, so that a strided
     stem makes 6 columns of features that look at every position alike. Residual
@@ -85,7 +87,6 @@ def build_slot_resnet(shape: Shape) -> keras.Model:
     8x15x64, 4x15x128, 1x5x256, 5x11.
     """
     positions = shape.num_positions
-    images = keras.Input(shape.image, dtype="uint8", name="image")
     x = layers.Rescaling(1 / 255)(images)
     # Not layers.Resizing: a model that has one is in training mode whenever it
     # is called without saying otherwise.
@@ -98,8 +99,7 @@ def build_slot_resnet(shape: Shape) -> keras.Model:
     x = _residual_block(x)
     x = _conv(x, 256, (4, 3), strides=(4, 3))
     x = layers.Reshape((positions, 256))(x)
-    logits = layers.Dense(shape.num_classes, dtype="float32")(x)
-    return keras.Model(images, logits, name="slot_resnet")
+    return layers.Dense(shape.num_classes, dtype="float32")(x)
 
 
 def _conv(
@@ -131,7 +131,7 @@ def _residual_block(x: keras.KerasTensor) -> keras.KerasTensor:
 
 MODELS: Mapping[str, Model] = {
     "slot_resnet": Model(
-        build_slot_resnet,
+        _read_with_slot_resnet,
         Recipe(
             epochs=10,
             optimizer=MUON,
@@ -141,7 +141,7 @@ MODELS: Mapping[str, Model] = {
         ),
     ),
     "seed_cnn": Model(
-        build_seed_cnn,
+        _read_with_seed_cnn,
         Recipe(
             epochs=12, optimizer=ADAM, learning_rate=1e-3, warmup_fraction=None
         ),
@@ -149,3 +149,36 @@ MODELS: Mapping[str, Model] = {
     ),
 }
 """The models by name; the first is the default."""
+
+
+def build(
+    name: str, shape: Shape, ensemble_size: int = 1
+) -> tuple[keras.Model, keras.Model]:
+    """Builds a model, or an ensemble of models that differ in initial weights.
+
+    An ensemble gives each class the mean of its members' probabilities
+    (Lakshminarayanan et al., "Simple and scalable predictive uncertainty
+    estimation using deep ensembles", NeurIPS 2017).
+
+    Args:
+      name: One of `MODELS`.
+      shape: What goes in and what comes out.
+      ensemble_size: Number of members.
+
+    Returns:
+      The model, which gives logits float32 [N, positions, classes]; and one of
+      the same variables to train, which gives each member's, float32 [N,
+      members, positions, classes].
+    """
+    images = keras.Input(shape.image, dtype="uint8", name="image")
+    members = [MODELS[name].read(images, shape) for _ in range(ensemble_size)]
+    all_logits = keras.ops.stack(members, axis=1)
+    if ensemble_size == 1:
+        logits = members[0]
+    else:
+        log_probabilities = keras.ops.log_softmax(all_logits)
+        logits = keras.ops.logsumexp(log_probabilities, axis=1)
+    return (
+        keras.Model(images, logits, name=name),
+        keras.Model(images, all_logits),
+    )

@@ -23,7 +23,9 @@ def make_train_steps(
 
     Args:
       strategy: The strategy in whose scope all variables were made.
-      model: Takes images, gives logits.
+      model: Takes images, gives the logits of an ensemble's members, [b,
+        members, positions, classes]. Each member learns by itself; loss and
+        accuracy are the mean of theirs.
       optimizer: Built for the model's variables.
       global_batch_size: Examples per step over all replicas.
       clip_norm: As `optimizer.Recipe.clip_norm`.
@@ -44,21 +46,24 @@ def make_train_steps(
     ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
         with tf.GradientTape() as tape:
             logits = model(images, training=True)
+            num_members = logits.shape[1]
+            labels = tf.repeat(labels[:, None], num_members, axis=1)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
                 labels, logits
             )
             # Replicas' gradients are summed: dividing by the global batch
             # makes the sum the gradient of the global mean.
-            loss = tf.reduce_sum(losses) / global_batch_size
-            scaled_loss = optimizer.scale_loss(loss)
+            loss = tf.reduce_sum(losses) / (global_batch_size * num_members)
+            # Each member's gradient is as large as if it learned alone.
+            scaled_loss = optimizer.scale_loss(loss * num_members)
         right = tf.reduce_all(
             tf.argmax(logits, axis=-1, output_type=labels.dtype) == labels,
-            axis=1,
+            axis=2,
         )
         num_right = tf.reduce_sum(tf.cast(right, tf.float32))
         return (
             tape.gradient(scaled_loss, variables),
-            [loss, num_right / global_batch_size],
+            [loss, num_right / (global_batch_size * num_members)],
         )
 
     if jit:
