@@ -22,11 +22,12 @@ def print_start(
         f"{len(data[name]):,} {name}"
         for name in ("train", "validation", "test")
     )
-    members = f"{config.ensemble_size} x " if config.ensemble_size > 1 else ""
+    size = config.ensemble_size
+    name = f"{size} x {config.model}" if size > 1 else config.model
     _print_block(
         {
             "dataset": f"{config.dataset} ({sizes})",
-            "model": f"{members}{config.model}, {model.count_params():,} parameters",
+            "model": f"{name}, {model.count_params():,} parameters",
             "strategy": f"{config.strategy}, {num_replicas} replica(s)",
             "batch": f"{config.global_batch_size} images over all replicas",
             "length": f"{config.epochs} epochs, {total_steps:,} steps"

@@ -63,10 +63,8 @@ def _read_with_seed_cnn(
     x = layers.Dense(128, activation="relu")(x)
     x = layers.Dropout(0.5)(x)
     logits = [
-        layers.Dense(
-            shape.num_classes, name=f"position_{position}", dtype="float32"
-        )(x)
-        for position in range(shape.num_positions)
+        layers.Dense(shape.num_classes, dtype="float32")(x)
+        for _ in range(shape.num_positions)
     ]
     logits = layers.Concatenate(dtype="float32")(logits)
     return layers.Reshape(
