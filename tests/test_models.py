@@ -70,6 +70,7 @@ def test_slot_resnet_treats_all_positions_alike():
 
 @pytest.mark.parametrize("ensemble_size", [1, 3])
 def test_an_ensemble_averages_what_its_members_read(ensemble_size):
+    keras.utils.set_random_seed(0)
     model, members = build("slot_resnet", SHAPE, ensemble_size)
     logits = members(IMAGES)
     assert logits.shape == (3, ensemble_size, 5, 11)

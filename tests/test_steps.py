@@ -52,6 +52,7 @@ def test_sums_are_added_to(model):
 
 
 def test_members_of_an_ensemble_learn_by_themselves():
+    keras.utils.set_random_seed(0)
     images = keras.Input((2, 2, 1), dtype="uint8")
     x = keras.layers.Flatten()(images)
     members = [
@@ -69,7 +70,9 @@ def test_members_of_an_ensemble_learn_by_themselves():
     changes = np.concatenate([alone for alone, _ in each])
     np.testing.assert_allclose(change, changes, rtol=1e-4, atol=1e-7)
     np.testing.assert_allclose(
-        figures["sums"], np.mean([f["sums"] for _, f in each], axis=0)
+        figures["sums"],
+        np.mean([f["sums"] for _, f in each], axis=0),
+        rtol=1e-6,  # Of float32.
     )
 
 
