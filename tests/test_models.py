@@ -80,9 +80,9 @@ def test_an_ensemble_averages_what_its_members_read(ensemble_size):
     assert {id(v) for v in model.variables} == {
         id(v) for v in members.variables
     }
-    # No two members are alike.
+    # Members that are alike have a spread of 0, but for rounding.
     spread = logits.numpy().std(axis=1).mean()
-    assert (spread > 0.1) == (ensemble_size > 1)
+    assert (spread > 0.01) == (ensemble_size > 1)
 
 
 @pytest.mark.parametrize("name", MODELS)
