@@ -1,27 +1,27 @@
 """seqdigits: images of 1 to 5 handwritten digits in a row."""
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core import dataset_builder
 
 from seqdigits_tfds import (
     composition,
     errors,
     glyphs,
     mnist_files,
+    records,
     rendering,
 )
 from seqdigits_tfds.config import SeqDigitsConfig
-from seqdigits_tfds.record_writer import DeterministicExampleWriter
 
 _NUM_SHARDS = 8
 _CLASS_NAMES = [*map(str, range(10)), "blank"]
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(dataset_builder.FileReaderBuilder):
     """Builds `seqdigits`; see the README.md beside this file."""
 
     name = "seqdigits"
@@ -151,17 +151,64 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 f" {self.data_dir_root} ({error}); choose another --data_dir"
             ) from error
 
-    def _example_writer(self) -> DeterministicExampleWriter:
-        return DeterministicExampleWriter(file_format=self.info.file_format)
-
-    def _split_generators(
-        self, dl_manager: tfds.download.DownloadManager
-    ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
+    def _download_and_prepare(
+        self,
+        dl_manager: tfds.download.DownloadManager,
+        download_config: tfds.download.DownloadConfig,
+    ) -> None:
+        """Writes all splits; called by `download_and_prepare`."""
+        limit = download_config.max_examples_per_split
+        if limit == 0:
+            return
+        config = self.builder_config
         source = self._load_glyphs(dl_manager)
-        return {
-            split: self._generate_examples(source, split, num_examples)
-            for split, num_examples in self.builder_config.num_examples.items()
-        }
+        # What `NO_GLYPH`, -1, selects: the last row.
+        cells = np.concatenate(
+            [source.images, np.zeros_like(source.images[:1])]
+        )
+        classes = np.append(source.labels, composition.BLANK)
+
+        def write(split: str, num_examples: int) -> tfds.core.SplitInfo:
+            plan = composition.plan_examples(
+                0,
+                num_examples,
+                seed=config.seed,
+                split=split,
+                pool=source.pools[split],
+                max_digits=config.max_digits,
+            )
+
+            def make_examples(indices: np.ndarray) -> records.Examples:
+                glyph_ids = plan.glyph_ids[indices]
+                images = rendering.render_sequences(
+                    cells[glyph_ids],
+                    height=config.image_height,
+                    width=config.image_width,
+                )
+                return {
+                    "image": [rendering.encode_png(i) for i in images],
+                    "label": classes[glyph_ids],
+                    "length": plan.lengths[indices],
+                    "glyph_id": glyph_ids,
+                }
+
+            return records.write_split(
+                split,
+                num_examples,
+                make_examples,
+                num_shards=download_config.num_shards,
+                template=self._get_filename_template(split),
+                writer=tfds.core.ExampleWriter(self.info.file_format),
+            )
+
+        self.info.set_splits(
+            tfds.core.SplitDict(
+                [
+                    write(split, min(num_examples, limit or num_examples))
+                    for split, num_examples in config.num_examples.items()
+                ]
+            )
+        )
 
     def load_glyphs(self, manual_dir: str | None = None) -> glyphs.GlyphSource:
         """Loads the digits that the config's examples are made of.
@@ -214,38 +261,3 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         raise errors.InputError(
             mnist_files.describe_missing_files(manual_dir, reason)
         )
-
-    def _generate_examples(
-        self, source: glyphs.GlyphSource, split: str, num_examples: int
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
-        config = self.builder_config
-        plan = composition.plan_examples(
-            0,
-            num_examples,
-            seed=config.seed,
-            split=split,
-            pool=source.pools[split],
-            max_digits=config.max_digits,
-        )
-        labels = np.where(
-            plan.glyph_ids == composition.NO_GLYPH,
-            composition.BLANK,
-            source.labels[plan.glyph_ids],
-        )
-        for index in range(num_examples):
-            length = plan.lengths[index]
-            image = rendering.render_sequence(
-                source.images[plan.glyph_ids[index, :length]],
-                max_digits=config.max_digits,
-                height=config.image_height,
-                width=config.image_width,
-            )
-            yield (
-                index,
-                {
-                    "image": rendering.encode_png(image),
-                    "label": labels[index],
-                    "length": length,
-                    "glyph_id": plan.glyph_ids[index],
-                },
-            )

@@ -7,10 +7,9 @@ from seqdigits_tfds import rendering
 
 
 def test_digits_stand_in_their_cells_from_the_left():
-    glyphs = np.stack([np.full((28, 28), v, np.uint8) for v in (50, 200)])
-    image = rendering.render_sequence(
-        glyphs, max_digits=5, height=28, width=140
-    )
+    glyphs = np.zeros((1, 5, 28, 28), np.uint8)
+    glyphs[0, 0], glyphs[0, 1] = 50, 200
+    (image,) = rendering.render_sequences(glyphs, height=28, width=140)
     assert image.shape == (28, 140, 1)
     assert image.dtype == np.uint8
     assert (image[:, :28] == 50).all()
@@ -20,11 +19,14 @@ def test_digits_stand_in_their_cells_from_the_left():
 
 def test_resizing_is_pillows_bilinear_filter():
     glyphs = np.random.default_rng(0).integers(
-        0, 256, (5, 28, 28), dtype=np.uint8
+        0, 256, (3, 5, 28, 28), dtype=np.uint8
     )
-    image = rendering.render_sequence(glyphs, max_digits=5, height=64, width=64)
-    row = Image.fromarray(np.concatenate(list(glyphs), axis=1))
-    assert (image[..., 0] == np.array(row.resize((64, 64), 2))).all()
+    for height, width in ((64, 64), (48, 200), (28, 30), (20, 140)):
+        images = rendering.render_sequences(glyphs, height=height, width=width)
+        for image, cells in zip(images, glyphs, strict=True):
+            row = Image.fromarray(np.concatenate(list(cells), axis=1))
+            expected = row.resize((width, height), Image.BILINEAR)
+            assert (image[..., 0] == np.array(expected)).all()
 
 
 def test_png_keeps_every_pixel():

@@ -74,7 +74,10 @@ def make_train_dataset(
     parts = (
         keys.rebatch(worker_batch_size)
         .shard(context.num_input_pipelines, context.input_pipeline_id)
-        .rebatch(context.get_per_replica_batch_size(global_batch_size))
+        .rebatch(
+            context.get_per_replica_batch_size(global_batch_size),
+            drop_remainder=True,  # There is none, but so the shape is known.
+        )
     )
     return _finish(parts, decode)
 
@@ -111,7 +114,7 @@ def make_eval_dataset(
         tf.data.Dataset.zip(rows, split.in_order().concatenate(filling))
         .batch(step_size // context.num_input_pipelines)
         .shard(context.num_input_pipelines, context.input_pipeline_id)
-        .rebatch(step_size // num_replicas)
+        .rebatch(step_size // num_replicas, drop_remainder=True)
     )
     return _finish(keys, lambda row, key: (row, *split.decode(key)))
 

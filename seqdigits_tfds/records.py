@@ -1,0 +1,154 @@
+"""Examples -> record files, in TFDS's order, on all cores.
+
+TFDS's own writer holds a split's records in memory, or on disk, until it knows
+their order. Since example i can be made alone, nothing has to be held here: the
+order is computed first, and each shard is made and written from its beginning
+to its end, independent of the others.
+"""
+
+import collections
+import hashlib
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent import futures
+
+import numpy as np
+import tensorflow_datasets as tfds
+from tensorflow_datasets.core import utils
+from tensorflow_datasets.core.utils import shard_utils
+from tensorflow_datasets.proto import tf_example_pb2, tf_feature_pb2
+
+_BLOCK = 250
+"""Examples that are made at once: about 5 MB."""
+
+Examples = Mapping[str, np.ndarray | list[bytes]]
+"""Some examples: by feature, int64 [n, ...] or n byte strings."""
+
+MakeExamples = Callable[[np.ndarray], Examples]
+"""Indices, int64 [n] -> these examples."""
+
+
+def order_examples(split: str, num_examples: int) -> np.ndarray:
+    """Computes the order in which TFDS writes a split's examples.
+
+    Args:
+      split: Name of the split.
+      num_examples: Their number.
+
+    Returns:
+      int64 [num_examples], their indices sorted by the MD5 of split and index.
+    """
+    salt = hashlib.md5(split.encode())
+
+    def digest(index: int) -> bytes:
+        md5 = salt.copy()
+        md5.update(b"%d" % index)
+        return md5.digest()
+
+    digests = np.frombuffer(b"".join(map(digest, range(num_examples))), ">u8")
+    return np.lexsort((digests[1::2], digests[::2]))
+
+
+def write_split(
+    split: str,
+    num_examples: int,
+    make_examples: MakeExamples,
+    *,
+    num_shards: int,
+    template: tfds.core.ShardedFileTemplate,
+    writer: tfds.core.ExampleWriter,
+) -> tfds.core.SplitInfo:
+    """Writes a split, with a progress bar.
+
+    Args:
+      split: Its name.
+      num_examples: Number of its examples.
+      make_examples: Makes some of them; called in several threads.
+      num_shards: Number of files, at most `num_examples`.
+      template: Names of the files.
+      writer: Writes a file.
+
+    Returns:
+      What TFDS has to know of the split.
+    """
+    records = iter(
+        utils.tqdm(
+            _make_records(order_examples(split, num_examples), make_examples),
+            total=num_examples,
+            desc=f"Generating {split} examples...",
+            unit=" examples",
+            leave=False,
+            mininterval=1.0,
+        )
+    )
+    stops = shard_utils.get_shard_boundaries(num_examples, num_shards)
+    shard_lengths = np.diff([0, *stops]).tolist()
+    sizes: list[int] = []
+    for shard, length in enumerate(shard_lengths):
+        writer.write(
+            template.sharded_filepath(shard_index=shard, num_shards=num_shards),
+            _count_bytes(itertools.islice(records, length), sizes),
+        )
+    return tfds.core.SplitInfo(
+        name=split,
+        shard_lengths=shard_lengths,
+        num_bytes=sum(sizes),
+        filename_template=template,
+    )
+
+
+def _make_records(
+    order: np.ndarray, make_examples: MakeExamples
+) -> Iterator[bytes]:
+    def make_block(start: int) -> list[bytes]:
+        return _serialize(make_examples(order[start : start + _BLOCK]))
+
+    num_threads = os.cpu_count() or 1
+    with futures.ThreadPoolExecutor(num_threads) as executor:
+        pending: collections.deque[futures.Future[list[bytes]]]
+        pending = collections.deque()
+        for start in range(0, len(order), _BLOCK):
+            pending.append(executor.submit(make_block, start))
+            if len(pending) > 2 * num_threads:
+                yield from pending.popleft().result()
+        for block in pending:
+            yield from block.result()
+
+
+def _serialize(examples: Examples) -> list[bytes]:
+    columns = [_to_features(values) for values in examples.values()]
+    return [
+        tf_example_pb2.Example(
+            features=tf_feature_pb2.Features(
+                feature=dict(zip(examples, row, strict=True))
+            )
+            # Without it, features stand as protobuf's hash map holds them,
+            # which differs from process to process.
+        ).SerializeToString(deterministic=True)
+        for row in zip(*columns, strict=True)
+    ]
+
+
+def _to_features(
+    values: np.ndarray | list[bytes],
+) -> list[tf_feature_pb2.Feature]:
+    if isinstance(values, list):
+        return [
+            tf_feature_pb2.Feature(
+                bytes_list=tf_feature_pb2.BytesList(value=[value])
+            )
+            for value in values
+        ]
+    return [
+        tf_feature_pb2.Feature(int64_list=tf_feature_pb2.Int64List(value=value))
+        for value in values.reshape(len(values), -1).tolist()
+    ]
+
+
+def _count_bytes(
+    records: Iterable[bytes], sizes: list[int]
+) -> Iterator[tuple[None, bytes]]:
+    for record in records:
+        sizes.append(len(record))
+        yield None, record
