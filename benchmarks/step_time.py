@@ -1,100 +1,78 @@
 """What feeding costs: steps with the real pipeline against one fixed batch.
 
-Both run the same compiled function on the same device, in turn; the fixed batch
-is there already, so that its steps are all computation.
+Both run the same compiled function on the same device; the fixed batch is there
+already, so that its steps are all computation.
 """
 
-import json
-import statistics
 import time
-from collections.abc import Iterator, Sequence
 
-import tensorflow as tf
-import tensorflow_datasets as tfds
-from absl import app, flags
-
-from trainer import dataset, sources
-from trainer.config import TrainConfig
-from trainer.input_pipeline import make_train_dataset
-from trainer.learner import Learner
-from trainer.strategy import make_strategy
-
-_DATASET = flags.DEFINE_string(
-    "dataset", "seqdigits/optdigits", "A prepared config of seqdigits."
-)
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "TFDS data directory.")
-_MODEL = flags.DEFINE_string("model", TrainConfig().model, "What to train.")
-_INPUT = flags.DEFINE_string("input", TrainConfig().input, "How to stream.")
-_ROUNDS = flags.DEFINE_integer("rounds", 15, "Measurements of each.")
-_STEPS = flags.DEFINE_integer("steps", 20, "Steps in a measurement.")
+_NUM_STEPS = 20
 
 
-def main(argv: Sequence[str]) -> None:
-    """Measures, and prints milliseconds a step and the ratio of medians."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected argument {argv[1]!r}")
-    config = TrainConfig(
-        dataset=_DATASET.value,
-        strategy="one_device",
-        model=_MODEL.value,
-        input=_INPUT.value,
-    )
-    strategy = make_strategy(config.strategy)
-    builder = tfds.builder(config.dataset, data_dir=_DATA_DIR.value)
-    split = sources.INPUTS[config.input](builder, "train")
-    total_steps = 2 * (_ROUNDS.value + 1) * _STEPS.value
-    learner = Learner(config, strategy, dataset.get_shape(builder), total_steps)
+class Training:
+    """The default model in training, on all GPUs or the CPU.
 
-    def make_iterator(fixed: bool) -> Iterator:
-        def make(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            batches = make_train_dataset(
+    Args:
+      dataset_name: TFDS name of the dataset.
+      data_dir: Where it is prepared.
+      num_measurements: How often `measure` will be called.
+    """
+
+    def __init__(
+        self, dataset_name: str, data_dir: str, num_measurements: int
+    ) -> None:
+        import tensorflow as tf
+        import tensorflow_datasets as tfds
+
+        from trainer import dataset, sources
+        from trainer.augmentation import Distortion
+        from trainer.config import TrainConfig
+        from trainer.input_pipeline import make_train_dataset
+        from trainer.learner import Learner
+        from trainer.strategy import make_strategy
+
+        config = TrainConfig(dataset=dataset_name, strategy="mirrored")
+        strategy = make_strategy(config.strategy)
+        builder = tfds.builder(dataset_name, data_dir=data_dir)
+        shape = dataset.get_shape(builder)
+        self._arguments = (
+            tf.constant(_NUM_STEPS),
+            tf.constant((0.0, 0.0)),
+            tf.constant(0.0),
+        )
+        total_steps = num_measurements * _NUM_STEPS
+        self._train_steps = Learner(
+            config, strategy, shape, total_steps
+        ).train_steps
+        split = sources.INPUTS[config.input](builder, "train")
+        distortion = Distortion(shape.num_positions, config.recipe.distortion)
+
+        def make_batches(
+            context: tf.distribute.InputContext,
+        ) -> tf.data.Dataset:
+            return make_train_dataset(
                 split,
                 config.global_batch_size,
                 config.seed,
                 context=context,
+                distortion=distortion,
             )
-            return batches.take(1).cache().repeat() if fixed else batches
 
-        return iter(strategy.distribute_datasets_from_function(make))
+        self._iterators = {
+            is_fixed: iter(strategy.distribute_datasets_from_function(make))
+            for is_fixed, make in (
+                (False, make_batches),
+                (True, lambda c: make_batches(c).take(1).cache().repeat()),
+            )
+        }
 
-    def measure(batches: Iterator) -> float:
+    def measure(self, *, is_fixed: bool) -> float:
+        """Returns milliseconds a step, over 20 steps.
+
+        Args:
+          is_fixed: Train on one batch over and over.
+        """
         begin = time.perf_counter()
-        done = learner.train_steps(
-            batches,
-            tf.constant(_STEPS.value),
-            tf.constant((0.0, 0.0)),
-            tf.constant(0.0),
-        )
+        done = self._train_steps(self._iterators[is_fixed], *self._arguments)
         done["sums"].numpy()
-        return 1e3 * (time.perf_counter() - begin) / _STEPS.value
-
-    contestants = {
-        "pipeline": make_iterator(False),
-        "fixed": make_iterator(True),
-    }
-    for batches in contestants.values():
-        measure(batches)  # Compiles; fills the buffers.
-    times: dict[str, list[float]] = {name: [] for name in contestants}
-    order = list(contestants)
-    for _ in range(_ROUNDS.value):
-        for name in order:
-            times[name].append(measure(contestants[name]))
-        order.reverse()
-    medians = {name: statistics.median(t) for name, t in times.items()}
-    print(
-        json.dumps(
-            {
-                "dataset": config.dataset,
-                "model": config.model,
-                "input": config.input,
-                "global_batch_size": config.global_batch_size,
-                "rounds": _ROUNDS.value,
-                "milliseconds_per_step": medians,
-                "ratio": medians["pipeline"] / medians["fixed"],
-            }
-        )
-    )
-
-
-if __name__ == "__main__":
-    app.run(main)
+        return 1e3 * (time.perf_counter() - begin) / _NUM_STEPS
