@@ -15,6 +15,7 @@ from benchmarks import plain_seqdigits
 from benchmarks.measuring import KIBIBYTE
 from seqdigits_tfds import composition, rendering
 
+_ROOT = pathlib.Path(__file__).parent.parent
 _BLOCK = 250
 
 
@@ -43,7 +44,11 @@ def run_tfds_build(
         *(f"--manual_dir={manual_dir}", f"--data_dir={data_dir}", *more),
     ]
     process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        # Where `benchmarks` is found, and the packages of this checkout.
+        env={**os.environ, "PYTHONPATH": str(_ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - begin
