@@ -148,8 +148,10 @@ def _why_unreachable(url: str) -> str | None:
 
     def ask() -> None:
         request = urllib.request.Request(url, method="HEAD")
+        # Not `urlopen`, which keeps the proxies of its first call.
+        opener = urllib.request.build_opener()
         try:
-            urllib.request.urlopen(request, timeout=5).close()
+            opener.open(request, timeout=5).close()
         except urllib.error.HTTPError:
             outcome[0] = None  # The server answered: the network works.
         except urllib.error.URLError as error:

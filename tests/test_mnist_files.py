@@ -74,9 +74,12 @@ def test_no_files_is_no_error(tmp_path):
 
 
 def test_no_network_is_noticed(tmp_path, monkeypatch):
-    # A proxy at a port where nobody listens.
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    assert "refused" in mnist_files.why_not_downloadable(tmp_path / "nowhere")
+    # A host that isn't one, and a port where nobody listens: what the
+    # environment says is looked at each time.
+    for proxy in ("http://nowhere.invalid:9", "http://127.0.0.1:9"):
+        monkeypatch.setenv("https_proxy", proxy)
+        reason = mnist_files.why_not_downloadable(tmp_path / "nowhere")
+        assert ("refused" in reason) == ("127.0.0.1" in proxy)
 
 
 def test_earlier_downloads_need_no_network(tmp_path, monkeypatch):
