@@ -14,7 +14,7 @@ from typing import Any
 
 from absl import app, flags
 
-from benchmarks import builds, feeds, plain_seqdigits, step_time
+from benchmarks import builds, feed_data, feeds, plain_seqdigits, step_time
 from benchmarks.measuring import Child, Comparison, measure_in_turn
 from seqdigits_tfds import InputError
 
@@ -131,7 +131,7 @@ def compare_feeds(
 ) -> Iterator[Comparison]:
     """Compares ways to stream shuffled batches; as `compare_builds`."""
     data = _prepare(manual_dir, folder)
-    with Child(feeds.Preparation, data) as child:
+    with Child(feed_data.Preparation, data) as child:
         child.call("write_arrays")
         child.call("write_array_record")
         child.call("write_hugging_face")
@@ -211,7 +211,7 @@ def compare_memory(
             f"--config={config}",
         )
         memory[f"tfds build, {label}"] = [peak / _MEBIBYTE]
-        data = feeds.Data(f"seqdigits/{name}", data_dir, "", folder)
+        data = feed_data.Data(f"seqdigits/{name}", data_dir, "", folder)
         with Child(feeds.SeqDigitsRecords, data) as child:
             child.call("measure_cold", 256)
             peak = child.read_peak_memory()
@@ -253,7 +253,7 @@ def compare_steps(
     )
 
 
-def _prepare(manual_dir: str, folder: pathlib.Path) -> feeds.Data:
+def _prepare(manual_dir: str, folder: pathlib.Path) -> feed_data.Data:
     data_dirs = {}
     for file_format in ("tfrecord", "array_record"):
         data_dir = data_dirs[file_format] = folder / file_format
@@ -265,7 +265,7 @@ def _prepare(manual_dir: str, folder: pathlib.Path) -> feeds.Data:
                 manual_dir,
                 f"--file_format={file_format}",
             )
-    return feeds.Data(
+    return feed_data.Data(
         _DATASET,
         str(data_dirs["tfrecord"]),
         str(data_dirs["array_record"]),
@@ -275,7 +275,7 @@ def _prepare(manual_dir: str, folder: pathlib.Path) -> feeds.Data:
 
 @contextlib.contextmanager
 def _start_all(
-    data: feeds.Data, contestants: dict[str, Any]
+    data: feed_data.Data, contestants: dict[str, Any]
 ) -> Iterator[dict[str, Child]]:
     with contextlib.ExitStack() as stack:
         yield {

@@ -2,8 +2,8 @@
 
 TFDS's own writer holds a split's records in memory, or on disk, until it knows
 their order. Since example i can be made alone, nothing has to be held here: the
-order is computed first, and each shard is made and written from its beginning
-to its end, independent of the others.
+order is computed first, and examples are made in it, a few blocks ahead of what
+is being written.
 """
 
 import collections

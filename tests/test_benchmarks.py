@@ -5,19 +5,19 @@ import functools
 import numpy as np
 import pytest
 
-from benchmarks import feeds, measuring
+from benchmarks import feed_data, feeds, measuring
 from conftest import run_python
 
 
 @pytest.fixture(scope="module")
 def data(tiny_data_dir, tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    return feeds.Data("seqdigits/tiny", str(tiny_data_dir), "", folder)
+    return feed_data.Data("seqdigits/tiny", str(tiny_data_dir), "", folder)
 
 
 @pytest.fixture(scope="module")
 def preparation(data):
-    preparation = feeds.Preparation(data)
+    preparation = feed_data.Preparation(data)
     preparation.write_arrays()
     return preparation
 
