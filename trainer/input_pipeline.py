@@ -9,22 +9,17 @@ Training and evaluation want opposite things, hence two functions: an endless,
 shuffled stream of full batches, and each example exactly once, in order.
 """
 
-import os
 from collections.abc import Callable
 
 import tensorflow as tf
 
 from trainer.augmentation import Distortion
-from trainer.splits import Split, TrainSplit
+from trainer.splits import Split, TrainSplit, decode_ahead
 
 Decode = Callable[..., tuple[tf.Tensor, ...]]
 
 PADDING = -1
 """Row number of an element that only fills up the last evaluation batch."""
-
-_NUM_PREFETCHED = 16
-"""Replicas' batches that are ready before they are asked for: in uint8, 0.5 MB
-each at 128 images."""
 
 
 def make_train_dataset(
@@ -79,7 +74,7 @@ def make_train_dataset(
             drop_remainder=True,  # There is none, but so the shape is known.
         )
     )
-    return _finish(parts, decode)
+    return decode_ahead(parts, decode)
 
 
 def make_eval_dataset(
@@ -116,7 +111,7 @@ def make_eval_dataset(
         .shard(context.num_input_pipelines, context.input_pipeline_id)
         .rebatch(step_size // num_replicas, drop_remainder=True)
     )
-    return _finish(keys, lambda row, key: (row, *split.decode(key)))
+    return decode_ahead(keys, lambda row, key: (row, *split.decode(key)))
 
 
 def _decode_with(split: TrainSplit, distortion: Distortion) -> Decode:
@@ -131,19 +126,3 @@ def _decode_with(split: TrainSplit, distortion: Distortion) -> Decode:
 
 def _round_up(size: int, multiple: int) -> int:
     return size + -size % multiple
-
-
-def _finish(keys: tf.data.Dataset, decode: Decode) -> tf.data.Dataset:
-    options = tf.data.Options()
-    # The pipelines above already divide the data among workers.
-    options.experimental_distribute.auto_shard_policy = (
-        tf.data.experimental.AutoShardPolicy.OFF
-    )
-    # Its thread sleeps for up to a minute and does not wake up when a
-    # MultiDeviceIterator, as MirroredStrategy makes it, is deleted.
-    options.autotune.enabled = False
-    return (
-        keys.map(decode, num_parallel_calls=os.cpu_count())
-        .prefetch(_NUM_PREFETCHED)
-        .with_options(options)
-    )
