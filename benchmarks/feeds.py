@@ -239,7 +239,7 @@ class _DataSource:
 
     def __getitem__(self, index: Any) -> tuple[np.ndarray, np.ndarray]:
         example = self._source[index]
-        return example["image"], example["label"]
+        return example["image"], np.asarray(example["label"])
 
 
 class HuggingFace(Feed):

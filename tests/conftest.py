@@ -108,26 +108,20 @@ def mnist_data_dir(share, mnist_dir):
     )
 
 
-def _build_custom(folder, **settings):
+TINY = {"name": "tiny", "num_train": 480, "num_validation": 40, "num_test": 80}
+
+
+def build_custom(folder, *, file_format="tfrecord", **settings):
     config = seqdigits_tfds.SeqDigitsConfig(source="optdigits", **settings)
     seqdigits_tfds.Builder(
-        data_dir=folder, config=config
+        data_dir=folder, config=config, file_format=file_format
     ).download_and_prepare()
 
 
 @pytest.fixture(scope="session")
 def tiny_data_dir(share):
     """A TFDS data directory with the small custom config `seqdigits/tiny`."""
-    return share(
-        "tiny_data",
-        lambda folder: _build_custom(
-            folder,
-            name="tiny",
-            num_train=480,
-            num_validation=40,
-            num_test=80,
-        ),
-    )
+    return share("tiny_data", lambda folder: build_custom(folder, **TINY))
 
 
 @pytest.fixture(scope="session")
@@ -135,7 +129,7 @@ def preemption_data_dir(share):
     """A TFDS data directory with `seqdigits/evaluated`: much to evaluate."""
     return share(
         "evaluated_data",
-        lambda folder: _build_custom(
+        lambda folder: build_custom(
             folder,
             name="evaluated",
             num_train=480,

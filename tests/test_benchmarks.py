@@ -1,24 +1,33 @@
 """The contestants of the benchmarks stream what they should."""
 
 import functools
+import importlib.util
 
 import numpy as np
 import pytest
 
 from benchmarks import feed_data, feeds, measuring
-from conftest import run_python
+from conftest import TINY, build_custom, run_python
 
 
 @pytest.fixture(scope="module")
 def data(tiny_data_dir, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    return feed_data.Data("seqdigits/tiny", str(tiny_data_dir), "", folder)
+    return feed_data.Data(
+        "seqdigits/tiny",
+        str(tiny_data_dir),
+        str(tmp_path_factory.mktemp("array_record")),
+        tmp_path_factory.mktemp("data"),
+    )
 
 
 @pytest.fixture(scope="module")
 def preparation(data):
     preparation = feed_data.Preparation(data)
     preparation.write_arrays()
+    if importlib.util.find_spec("array_record"):
+        build_custom(
+            data.array_record_dir, file_format="array_record", **TINY
+        )
     return preparation
 
 
@@ -38,12 +47,17 @@ def sort_examples(images, labels):
         ("tensorflow", feeds.TfdsLoad),
         ("torch", functools.partial(feeds.Torch, num_workers=1)),
         ("torch", functools.partial(feeds.TorchInBulk, num_workers=0)),
+        (
+            "torch",
+            functools.partial(feeds.TorchFromDisk, num_workers=0),
+        ),
         ("datasets", functools.partial(feeds.HuggingFace, format_name="torch")),
         (
             "datasets",
             functools.partial(feeds.HuggingFaceFromDisk, format_name="numpy"),
         ),
         ("grain", functools.partial(feeds.Grain, num_workers=0)),
+        ("grain", functools.partial(feeds.GrainFromDisk, num_workers=0)),
     ],
 )
 def test_an_epoch_has_each_example_once(data, preparation, module, make):
