@@ -1,5 +1,7 @@
 """Ways to make the dataset, from MNIST's files to files again."""
 
+import contextlib
+import io
 import os
 import pathlib
 import subprocess
@@ -90,9 +92,10 @@ class Generation:
 
     def ours(self, folder: str) -> None:
         """`download_and_prepare` of our builder."""
-        self._make_builder(
-            config="mnist", data_dir=folder
-        ).download_and_prepare(download_config=self._download_config)
+        with contextlib.redirect_stdout(io.StringIO()):
+            self._make_builder(
+                config="mnist", data_dir=folder
+            ).download_and_prepare(download_config=self._download_config)
 
     def floor(self, folder: str) -> None:
         """Composes, renders, encodes and writes; nothing around it."""

@@ -25,9 +25,7 @@ def preparation(data):
     preparation = feed_data.Preparation(data)
     preparation.write_arrays()
     if importlib.util.find_spec("array_record"):
-        build_custom(
-            data.array_record_dir, file_format="array_record", **TINY
-        )
+        build_custom(data.array_record_dir, file_format="array_record", **TINY)
     return preparation
 
 
