@@ -1,25 +1,28 @@
-"""Command line of the trainer: flags -> `TrainConfig` -> training."""
+"""Trains a model that reads images of several digits in a row.
+
+  python -m trainer --strategy=mirrored
+
+The same command goes on with a run that was stopped. Flags:
+
+  what to read    dataset, data_dir, manual_dir, input, train_source
+  what to train   model, ensemble_size, precision, jit
+  how to train    epochs, max_steps, global_batch_size, learning_rate,
+                  clip_norm, distortion, seed
+  on what         strategy, virtual_devices
+  what to keep    workdir, checkpoint_every_steps, checkpoint_every_seconds,
+                  validate_every_steps, log_every_steps, profile
+"""
 
 import dataclasses
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from absl import app, flags, logging
 
-from trainer.startup import hidden_stderr
+from trainer.startup import quiet_tensorflow
 
-# TensorFlow's errors arrive as exceptions, too; a user's setting is kept.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ["KERAS_BACKEND"] = "tensorflow"
-
-with hidden_stderr():
-    import tensorflow as tf
-
-    # Looks for GPUs, which is told at length where there is none.
-    tf.config.list_physical_devices()
-
+with quiet_tensorflow():
     from trainer.cluster import LostWorkerError
     from trainer.config import PRECISIONS, TrainConfig
     from trainer.loop import train_and_evaluate

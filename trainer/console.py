@@ -51,7 +51,7 @@ def describe_answers(labels: np.ndarray, predictions: np.ndarray) -> list[str]:
       predictions: int [n, positions].
     """
     return [
-        f"{_to_text(actual)}, {_to_text(predicted)}"
+        f"{to_text(actual)}, {to_text(predicted)}"
         for actual, predicted in zip(labels, predictions, strict=True)
     ]
 
@@ -65,7 +65,7 @@ def print_samples(logits: np.ndarray, labels: np.ndarray) -> None:
     """
     predictions = logits.argmax(axis=-1)
     rows = [
-        (_to_text(actual), _to_text(predicted))
+        (to_text(actual), to_text(predicted))
         for actual, predicted in zip(labels, predictions, strict=True)
     ]
     print("\nSamples of the test split:\n  actual   predicted")
@@ -74,22 +74,25 @@ def print_samples(logits: np.ndarray, labels: np.ndarray) -> None:
         print(f"  {actual:<8} {predicted:<8}{mark}")
 
 
-def print_end(
-    config: TrainConfig, num_steps: int, evaluation: Evaluation
-) -> None:
-    """Prints the final figures and where the files are."""
+def print_evaluation(what: str, evaluation: Evaluation, **more: str) -> None:
+    """Prints the figures of a split.
+
+    Args:
+      what: The split.
+      evaluation: Its figures.
+      **more: Lines to add, by what they begin with.
+    """
     by_length = ", ".join(
         f"{length}: {accuracy:.4f}"
         for length, accuracy in evaluation.by_length.items()
     )
     _print_block(
         {
-            "test split": f"{evaluation.num_images:,} images of"
-            f" {config.dataset}, after {num_steps:,} steps",
+            "split": f"{what}, {evaluation.num_images:,} images",
             "sequence accuracy": f"{evaluation.sequence_accuracy:.4f}",
             "individual accuracy": f"{evaluation.individual_accuracy:.4f}",
             "by length": by_length,
-            "files": f"{config.run_path}/results.json, model.keras, ...",
+            **more,
         }
     )
 
@@ -114,7 +117,7 @@ def _print_block(entries: dict[str, str]) -> None:
     print("", *lines, "", sep="\n", flush=True)
 
 
-def _to_text(sequence: np.ndarray) -> str:
+def to_text(sequence: np.ndarray) -> str:
     """Writes a sequence: a blank inside it, a mistake, shows as "_"."""
     digits = ("_" if label == BLANK else str(label) for label in sequence)
     return "".join(digits).rstrip("_") or "(blank)"

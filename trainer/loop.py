@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trainer import cluster, console, dataset, input_pipeline, splits
+from trainer import cluster, console, dataset, input_pipeline, page, splits
 from trainer.augmentation import Distortion
 from trainer.checkpoints import Checkpoint, Position
 from trainer.config import TrainConfig
@@ -270,10 +270,21 @@ class Loop:
             **evaluation.as_dict(),
         }
         if is_chief:
+            rows = page.choose_rows(logits, labels)
+            images = splits.read_images(self._data["test"], rows)
             self._run.write_model(self._learner.model)
+            self._run.write_predictions(
+                page.Predictions(labels, logits, rows, images)
+            )
+            self._run.write_report(results)
             self._run.write_results(results)
         console.print_samples(logits[:NUM_SAMPLES], labels[:NUM_SAMPLES])
-        console.print_end(self._config, best_step, evaluation)
+        console.print_evaluation(
+            f"test of {self._config.dataset}, after {best_step:,} steps",
+            evaluation,
+            files=f"{self._config.run_path}/report/index.html, results.json,"
+            " model.keras, ...",
+        )
         return results
 
     def _assign(self, checkpoint: Checkpoint | None) -> None:

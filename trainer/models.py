@@ -6,11 +6,13 @@ plain Keras can load it in safe mode.
 """
 
 import dataclasses
+import pathlib
 from collections.abc import Callable, Mapping
 
 import keras
 from keras import layers
 
+from seqdigits_tfds import InputError
 from trainer.optimizer import ADAM, MUON, Recipe
 
 
@@ -180,3 +182,26 @@ def build(
         keras.Model(images, logits, name=name),
         keras.Model(images, all_logits),
     )
+
+
+def load(path: pathlib.Path) -> keras.Model:
+    """Loads a saved model.
+
+    Args:
+      path: A `.keras` file.
+
+    Raises:
+      InputError: If it is none.
+    """
+    try:
+        return keras.models.load_model(path)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"wanted a model that the trainer saved, found none in {path}"
+            f" ({' '.join(str(error).split())})"
+        ) from error
+
+
+def get_shape(model: keras.Model) -> Shape:
+    """Returns what a model takes and gives."""
+    return Shape(model.input_shape[1:], *model.output_shape[1:])

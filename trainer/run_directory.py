@@ -2,12 +2,14 @@
 
 import contextlib
 import dataclasses
+import io
 import json
 import os
 import pathlib
 import platform
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 from typing import Any, Self
@@ -21,6 +23,7 @@ from seqdigits_tfds import InputError
 from trainer.checkpoints import Checkpoint, Checkpoints, Position
 from trainer.config import TrainConfig
 from trainer.export import write_saved_model
+from trainer.page import Predictions, make_page
 from trainer.tensorboard import Board
 
 _PACKAGES = ("keras", "numpy", "tensorflow", "tensorflow-datasets")
@@ -51,6 +54,25 @@ def check_writable(directory: pathlib.Path, name: str) -> None:
         raise InputError(
             f"{name} must be a directory that can be written to, got"
             f" {str(directory)!r} ({error.strerror}); choose another --{name}"
+        ) from error
+
+
+def read_config(path: pathlib.Path) -> TrainConfig:
+    """Reads the settings of a run.
+
+    Args:
+      path: Its run directory.
+
+    Raises:
+      InputError: If there is no run.
+    """
+    try:
+        content = json.loads((path / "config.json").read_text())
+        return TrainConfig(**content["config"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"workdir must be the directory of a run, got {str(path)!r}, where"
+            " there is no config.json of one"
         ) from error
 
 
@@ -90,6 +112,8 @@ class RunDirectory:
         self.results_path = path / "results.json"
         self.model_path = path / "model.keras"
         self.export_path = path / "export"
+        self._predictions = path / "predictions.npz"
+        self._report = path / "report"
         self._board_path = path / "tensorboard"
         self._board = Board(self._board_path)
 
@@ -197,7 +221,7 @@ class RunDirectory:
                 f"{self._metrics} is truncated or changed, and restored from"
                 " the checkpoint."
             )
-        self._write_whole(self._metrics, text)
+        self._write_whole(self._metrics, text.encode())
         self._metrics_text = text
         with self._explaining(self._board_path):
             self._board.restart([json.loads(x) for x in text.splitlines()])
@@ -254,16 +278,60 @@ class RunDirectory:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
+    def write_predictions(self, predictions: Predictions) -> None:
+        """Writes predictions.npz, of which reports are made."""
+        file = io.BytesIO()
+        np.savez_compressed(file, **dataclasses.asdict(predictions))
+        self._write_whole(self._predictions, file.getvalue())
+
+    def write_report(
+        self, results: dict[str, Any] | None = None
+    ) -> pathlib.Path:
+        """Writes report/, and returns the path of its page.
+
+        Args:
+          results: Content of results.json; None: as it is.
+
+        Raises:
+          InputError: If the run has not ended, or files of it are missing.
+        """
+        try:
+            with np.load(self._predictions) as arrays:
+                predictions = Predictions(**arrays)
+            html, svgs = make_page(
+                json.loads(self._config.read_text()),
+                [json.loads(line) for line in self._metrics.open()],
+                results or json.loads(self.results_path.read_text()),
+                predictions,
+            )
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            zipfile.BadZipFile,
+        ) as error:
+            raise InputError(
+                "workdir must be the directory of a run that has ended, got"
+                f" {str(self._path)!r} ({error})"
+            ) from error
+        with self._explaining(self._report):
+            self._report.mkdir(exist_ok=True)
+        for name, svg in svgs.items():
+            self._write_whole(self._report / name, svg)
+        self._write_whole(self._report / "index.html", html.encode())
+        return self._report / "index.html"
+
     def write_results(self, results: dict[str, Any]) -> None:
         """Writes results.json: the last file of a run that has ended."""
         self._write_whole(self.results_path, _to_json(results))
 
-    def _write_whole(self, path: pathlib.Path, text: str) -> None:
+    def _write_whole(self, path: pathlib.Path, content: bytes) -> None:
         # Whoever looks finds the old file or the new one, never half of it.
         partial = path.with_name(f"partial.{path.name}")
         try:
             with self._explaining(path):
-                partial.write_text(text)
+                partial.write_bytes(content)
                 os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)
@@ -284,5 +352,5 @@ class RunDirectory:
             ) from error
 
 
-def _to_json(content: dict[str, Any]) -> str:
-    return json.dumps(content, indent=2) + "\n"
+def _to_json(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, indent=2).encode() + b"\n"

@@ -29,3 +29,20 @@ def hidden_stderr() -> Iterator[None]:
         finally:
             os.dup2(original, 2)
             os.close(original)
+
+
+@contextlib.contextmanager
+def quiet_tensorflow() -> Iterator[None]:
+    """Imports TensorFlow, and hides what it and the block write meanwhile.
+
+    A setting of the user's for its log level is kept.
+    """
+    # TensorFlow's errors arrive as exceptions, too.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    with hidden_stderr():
+        import tensorflow as tf
+
+        # Looks for GPUs, which is told at length where there is none.
+        tf.config.list_physical_devices()
+        yield

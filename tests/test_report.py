@@ -1,0 +1,139 @@
+"""The page about a run, looked at in a browser."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from conftest import run_python
+
+CHROMIUM = [
+    path
+    for name in ("chromium", "chromium-browser", "google-chrome", "chrome")
+    if (path := shutil.which(name))
+]
+DRIVER = shutil.which("chromedriver")
+
+
+@pytest.fixture(scope="module")
+def run_dir(first_run):
+    return first_run / "my_run"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not (CHROMIUM and DRIVER):
+        pytest.skip("neither Chromium and ChromeDriver nor Chrome is installed")
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM[0]
+    for argument in (
+        *("--headless", "--no-sandbox", "--disable-gpu"),
+        *("--no-first-run", "--disable-background-networking"),
+        *("--disable-component-update", "--disable-sync"),
+    ):
+        options.add_argument(argument)
+    options.set_capability(
+        "goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"}
+    )
+    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_page_in_a_browser(run_dir, browser, width):
+    page = run_dir / "report" / "index.html"
+    browser.get_log("browser")
+    browser.get_log("performance")
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {
+            "width": width,
+            "height": 800,
+            "deviceScaleFactor": 1,
+            "mobile": width < 500,
+        },
+    )
+    browser.get(page.as_uri())
+    assert browser.get_log("browser") == []
+    requested = [
+        message["params"]["request"]["url"]
+        for entry in browser.get_log("performance")
+        if (message := json.loads(entry["message"])["message"])["method"]
+        == "Network.requestWillBeSent"
+    ]
+    outside = [
+        url for url in requested if not url.startswith(("data:", page.as_uri()))
+    ]
+    assert outside == []
+    # Nothing is wider than the screen, and all pictures are drawn.
+    assert (
+        browser.execute_script("return document.documentElement.scrollWidth")
+        <= width
+    )
+    assert browser.execute_script(
+        "return [...document.images].every(i => i.complete && i.naturalWidth)"
+    )
+    text = browser.find_element("tag name", "body").text
+    results = json.loads((run_dir / "results.json").read_text())
+    for name in ("sequence_accuracy", "individual_accuracy"):
+        assert f"{100 * results[name]:.2f} %" in text
+    browser.execute_script(
+        "document.querySelectorAll('details').forEach(d => d.open = true)"
+    )
+    rows = [
+        [cell.text for cell in row.find_elements("tag name", "td")]
+        for row in browser.find_elements("css selector", "details tr")
+    ]
+    by_position = enumerate(results["by_position"], 1)
+    for title, figures in (
+        ("Sequences by number of digits", results["by_length"]),
+        ("Positions from the left", dict(by_position)),
+        ("Positions by digit", results["by_digit"]),
+    ):
+        for key, figure in figures.items():
+            assert [title, str(key), f"{100 * figure:.2f} %"] in rows
+
+
+def test_figures_are_those_of_the_predictions(run_dir):
+    results = json.loads((run_dir / "results.json").read_text())
+    with np.load(run_dir / "predictions.npz") as arrays:
+        labels, logits = arrays["labels"], arrays["logits"]
+        assert len(arrays["images"]) == len(arrays["rows"]) > 12
+    right = logits.argmax(axis=-1) == labels
+    assert len(labels) == results["num_images"]
+    assert right.mean() == results["individual_accuracy"]
+    assert right.all(axis=1).mean() == results["sequence_accuracy"]
+    for name, num_wrong in (
+        ("confusion", (~right).sum()),
+        *((f"confusion_{n + 1}", (~right[:, n]).sum()) for n in range(5)),
+    ):
+        svg = (run_dir / "report" / f"{name}.svg").read_text()
+        counts = re.findall(r">(\d+)</text>", svg)
+        # The two axes' ticks are digits, too.
+        assert sum(map(int, counts)) - 2 * sum(range(10)) == num_wrong
+    page = run_dir / "report" / "index.html"
+    assert page.stat().st_size < 5_000_000
+
+
+def test_a_report_can_be_made_again(run_dir, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(run_dir, copy)
+    shutil.rmtree(copy / "report")
+    done = run_python("-m", "trainer.report", f"--workdir={copy}")
+    assert done.stderr == ""
+    assert f"{copy}/report/index.html" in done.stdout
+    for path in (run_dir / "report").iterdir():
+        assert (copy / "report" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_run_that_has_not_ended_has_none(tmp_path):
+    done = run_python(
+        "-m", "trainer.report", f"--workdir={tmp_path}", check=False
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "must be the directory of a run that has ended" in line
