@@ -1,0 +1,107 @@
+"""Pictures of digits that the dataset's code has no part in, and bad ones."""
+
+import io
+import pathlib
+import struct
+import zlib
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+_FONTS = pathlib.Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+
+
+def draw(
+    text,
+    *,
+    font="DejaVuSans.ttf",
+    size=80,
+    ink=(20, 20, 20),
+    paper=(250, 250, 250),
+):
+    """Draws text in the middle of a picture."""
+    width, height = int(size * (0.8 * len(text) + 1)), int(1.8 * size)
+    picture = Image.new("RGB", (width, height), paper)
+    ImageDraw.Draw(picture).text(
+        (width / 2, height / 2),
+        text,
+        fill=ink,
+        font=ImageFont.truetype(_FONTS / font, size),
+        anchor="mm",
+    )
+    return picture
+
+
+def photograph(picture):
+    """Makes it look like one: light from one side, noise."""
+    pixels = np.asarray(picture, np.float64)
+    light = np.linspace(0.6, 1, pixels.shape[1])[None, :, None]
+    noise = np.random.default_rng(0).normal(0, 5, pixels.shape)
+    return Image.fromarray((pixels * light + noise).clip(0, 255).astype("u1"))
+
+
+def encode(picture, image_format, **options):
+    """Returns a picture as a file."""
+    file = io.BytesIO()
+    picture.save(file, image_format, **options)
+    return file.getvalue()
+
+
+def make_bomb():
+    """A small PNG of 3,600 megapixels."""
+
+    def chunk(kind, data):
+        check = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + check
+
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(1_000_000)))
+        + chunk(b"IEND", b"")
+    )
+
+
+def make_bad_files():
+    """Returns by name: content of a file, and part of what is said of it."""
+    seven = draw("7")
+    png = encode(seven, "PNG")
+    frames = [draw(text, size=20) for text in "34"]
+    noise = np.random.default_rng(0).integers(0, 256, (90, 300), dtype="u1")
+    damaged = bytearray(png)
+    damaged[len(png) // 2] ^= 255
+    return {
+        "empty.png": (b"", "something else"),
+        "text.png": (b"7", "something else"),
+        "header_only.png": (png[:8], "something else"),
+        "truncated.png": (png[: len(png) // 2], "damaged"),
+        "truncated.jpg": (encode(seven, "JPEG")[:-900], "damaged"),
+        "flipped_byte.png": (bytes(damaged), "damaged"),
+        "bomb.png": (make_bomb(), "50,000,000 pixels"),
+        "large.png": (
+            encode(Image.new("1", (10_000, 6_000)), "PNG"),
+            "50,000,000 pixels",
+        ),
+        "animated.png": (
+            encode(frames[0], "PNG", save_all=True, append_images=frames[1:]),
+            "animated",
+        ),
+        "animated.gif": (
+            encode(frames[0], "GIF", save_all=True, append_images=frames[1:]),
+            "something else",
+        ),
+        "tiff_named.png": (encode(seven, "TIFF"), "something else"),
+        "white.png": (
+            encode(Image.new("L", (200, 90), 255), "PNG"),
+            "without contrast",
+        ),
+        "one_pixel.png": (
+            encode(Image.new("L", (1, 1)), "PNG"),
+            "without contrast",
+        ),
+        "noise.png": (encode(Image.fromarray(noise), "PNG"), "fills"),
+        "six_digits.png": (encode(draw("123456"), "PNG"), "6 separate"),
+        "line\nbreak.png": (b"", "something else"),
+    }

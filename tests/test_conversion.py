@@ -1,0 +1,84 @@
+"""Pictures become what the models know."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+import pictures
+from trainer.conversion import convert
+from trainer.models import Shape
+
+SHAPE = Shape((64, 64, 1), 5, 11)
+
+
+def count_digits(image):
+    """Cells of 12.8 columns that have ink in their middle."""
+    columns = image[..., 0].max(axis=0) > 60
+    middles = (np.arange(5) + 0.5) * 12.8
+    return sum(columns[int(m) - 3 : int(m) + 4].any() for m in middles)
+
+
+def test_the_datasets_own_images_are_taken_as_they_are():
+    image = np.zeros((64, 64), np.uint8)
+    image[20:40, 4:9] = 200
+    converted = convert(Image.fromarray(image), SHAPE)
+    assert converted.dtype == np.uint8
+    assert (converted[..., 0] == image).all()
+
+
+@pytest.mark.parametrize("text", ["7", "42", "058", "1234", "90213"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda p: p,
+        ImageOps.invert,
+        ImageOps.grayscale,
+        pictures.photograph,
+        lambda p: p.rotate(3, fillcolor=(250, 250, 250)),
+        lambda p: p.resize((p.width * 9, p.height * 9)),
+        lambda p: p.resize((p.width // 4, p.height // 4), Image.BOX),
+        lambda p: p.convert("CMYK"),
+        lambda p: p.convert("P"),
+        lambda p: Image.fromarray(
+            257 * np.asarray(p.convert("L")).astype(np.uint16)
+        ),
+    ],
+    ids=[
+        *("as_is", "inverted", "grey", "photograph", "rotated"),
+        *("large", "small", "cmyk", "palette", "16_bits"),
+    ],
+)
+def test_each_digit_gets_its_cell(text, change):
+    image = convert(change(pictures.draw(text)), SHAPE)
+    assert image.shape == (64, 64, 1)
+    assert count_digits(image) == len(text)
+    assert image[:, int(12.8 * len(text)) :].max(initial=0) == 0
+    assert image.max() > 200
+
+
+def test_fonts_and_colours():
+    for font in ("DejaVuSerif-Bold.ttf", "DejaVuSansMono.ttf", "cmr10.ttf"):
+        for ink, paper in (
+            ((240, 230, 120), (20, 30, 90)),
+            ((40, 60, 160), (240, 240, 220)),
+        ):
+            picture = pictures.draw("3827", font=font, ink=ink, paper=paper)
+            assert count_digits(convert(picture, SHAPE)) == 4
+
+
+@pytest.mark.parametrize("grey", [0, 255])
+def test_what_is_transparent_is_paper(grey):
+    alpha = ImageOps.invert(pictures.draw("35").convert("L"))
+    picture = Image.new("LA", alpha.size, (grey, 0))
+    picture.putalpha(alpha)
+    assert count_digits(convert(picture, SHAPE)) == 2
+
+
+def test_a_photograph_that_lies_on_its_side_is_turned():
+    upright = pictures.draw("471")
+    turned = upright.rotate(90, expand=True)
+    exif = turned.getexif()
+    exif[0x0112] = 6  # "Turn it clockwise."
+    file = pictures.encode(turned, "PNG", exif=exif)
+    with Image.open(pictures.io.BytesIO(file)) as picture:
+        assert (convert(picture, SHAPE) == convert(upright, SHAPE)).all()
