@@ -1,0 +1,31 @@
+"""The tutorial runs from top to bottom."""
+
+import time
+
+import nbclient
+import nbformat
+
+from conftest import ROOT
+
+
+def test_the_tutorial_runs(tmp_path, monkeypatch):
+    notebook = nbformat.read(ROOT / "docs" / "tutorial.ipynb", as_version=4)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "data"))
+    begin = time.monotonic()
+    nbclient.NotebookClient(
+        notebook,
+        timeout=600,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(tmp_path)}},
+    ).execute()
+    assert time.monotonic() - begin < 300
+    outputs = [
+        output for cell in notebook.cells for output in cell.get("outputs", [])
+    ]
+    text = str(outputs)
+    assert "True" in text
+    assert sum("image/svg+xml" in o.get("data", {}) for o in outputs) == 3
+    assert not [
+        o for o in outputs if o.get("name") == "stderr" and "Error" in o.text
+    ]
