@@ -7,7 +7,8 @@ import zlib
 
 import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+import sklearn.datasets
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 _FONTS = pathlib.Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 
@@ -39,6 +40,58 @@ def photograph(picture):
     light = np.linspace(0.6, 1, pixels.shape[1])[None, :, None]
     noise = np.random.default_rng(0).normal(0, 5, pixels.shape)
     return Image.fromarray((pixels * light + noise).clip(0, 255).astype("u1"))
+
+
+def write(digits):
+    """Puts handwritten digits, float [n, 8, 8], 0 to 16, on paper."""
+    row = np.hstack([np.pad(digit, ((2, 2), (1, 1))) for digit in digits])
+    ink = Image.fromarray((row * 255 / 16).astype("u1"))
+    ink = ink.resize((ink.width * 12, ink.height * 12), Image.BICUBIC)
+    return photograph(ImageOps.invert(ink).convert("RGB"))
+
+
+def make_pictures():
+    """Yields 50 pictures: their kind, digits, file name, and content."""
+    fonts = [
+        *("DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSans-Oblique.ttf"),
+        *("DejaVuSansMono.ttf", "DejaVuSerif.ttf", "DejaVuSerif-Bold.ttf"),
+        *("cmr10.ttf", "cmss10.ttf", "cmtt10.ttf", "cmb10.ttf"),
+    ]
+    colours = [
+        {},
+        {"ink": (240, 230, 120), "paper": (20, 30, 90)},
+        {"ink": (40, 60, 160), "paper": (240, 240, 220)},
+        {"ink": (255, 255, 255), "paper": (0, 0, 0)},
+        {"ink": (90, 20, 20), "paper": (200, 190, 180)},
+        {"ink": (10, 60, 10), "paper": (180, 220, 180)},
+    ]
+    random = np.random.default_rng(1)
+    for number in range(40):
+        text = "".join(map(str, random.integers(0, 10, 1 + number % 5)))
+        colour = colours[number % len(colours)]
+        picture = draw(
+            text,
+            font=fonts[number % len(fonts)],
+            size=int(random.integers(24, 160)),
+            **colour,
+        ).rotate(
+            random.uniform(-4, 4),
+            fillcolor=colour.get("paper", (250, 250, 250)),
+            resample=Image.BICUBIC,
+        )
+        if number % 3 == 1:
+            picture = photograph(picture)
+        if number % 4 == 2:
+            picture = ImageOps.grayscale(picture)
+        form = ("PNG", "JPEG")[number % 2]
+        name = f"{number:02}.{form.lower()}"
+        yield "typed", text, name, encode(picture, form)
+    scans = sklearn.datasets.load_digits()
+    for number in range(40, 50):
+        rows = random.integers(0, len(scans.images), 1 + number % 5)
+        text = "".join(map(str, scans.target[rows]))
+        picture = write(scans.images[rows])
+        yield "handwritten", text, f"{number}.jpg", encode(picture, "JPEG")
 
 
 def encode(picture, image_format, **options):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from conftest import run_python
+from conftest import TINY, build_custom, run_python
 
 
 def evaluate(*arguments, **kwargs):
@@ -26,6 +26,19 @@ def test_other_datasets_and_splits(first_run, tiny_data_dir):
         "--split=validation",
     )
     assert "validation of seqdigits/tiny/1.0.0, 40 images" in done.stdout
+
+
+def test_other_shapes_are_refused(first_run, tmp_path):
+    build_custom(tmp_path, **{**TINY, "name": "three"}, max_digits=3)
+    done = evaluate(
+        f"--workdir={first_run / 'my_run'}",
+        *("--dataset=seqdigits/three", f"--data_dir={tmp_path}"),
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "dataset must be of the model's shape" in line
+    assert "num_positions=3" in line
 
 
 @pytest.mark.parametrize(

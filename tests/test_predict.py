@@ -1,6 +1,7 @@
 """`python -m trainer.predict` on good pictures and on bad ones."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -45,6 +46,19 @@ def test_pictures_are_found_in_folders(tmp_path):
         *(str(tmp_path / "a.JPG"), str(tmp_path / "b.png")),
         *("-", "other"),
     ]
+
+
+def test_foreign_pictures_are_read(first_run, tmp_path):
+    done = run_python(
+        ROOT / "tests" / "read_pictures.py",
+        *(first_run / "my_run" / "model.keras", tmp_path),
+        PYTHONPATH=str(ROOT),
+    )
+    typed = re.search(r"^typed: (\d+) of 40$", done.stdout, re.M)
+    handwritten = re.search(r"^handwritten: (\d+) of 10$", done.stdout, re.M)
+    # After one epoch of optdigits, whose digits the handwritten ones are.
+    assert int(typed[1]) > 15
+    assert int(handwritten[1]) > 5
 
 
 def test_bad_pictures_do_not_disturb_good_ones(first_run, tmp_path):

@@ -1,5 +1,6 @@
 """What README.md shows is true."""
 
+import json
 import os
 import pathlib
 import re
@@ -25,8 +26,13 @@ SHELL_EXAMPLES = [
 
 @pytest.fixture
 def place(mnist_data_dir, optdigits_data_dir, first_run, tmp_path):
-    """A folder where both datasets are prepared, and a run has ended."""
+    """A folder like a checkout; both datasets are prepared, a run has ended."""
+    (tmp_path / "seqdigits_tfds").symlink_to(ROOT / "seqdigits_tfds")
     shutil.copytree(first_run / "my_run", tmp_path / "my_run")
+    config_path = tmp_path / "my_run" / "config.json"
+    content = json.loads(config_path.read_text())
+    content["config"]["data_dir"] = None
+    config_path.write_text(json.dumps(content))
     data_dir = tmp_path / "data"
     (data_dir / "seqdigits").mkdir(parents=True)
     for prepared in (mnist_data_dir, optdigits_data_dir):
