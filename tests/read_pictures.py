@@ -8,7 +8,7 @@ import pathlib
 import sys
 
 import pictures
-from trainer.predict import load_model, predict
+from trainer.reader import load_model, predict
 
 model, folder = map(pathlib.Path, sys.argv[1:])
 folder.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from conftest import ROOT, run_python
 from seqdigits_tfds import InputError
 from trainer.conversion import convert
 from trainer.models import Shape
-from trainer.predict import find_pictures, open_picture
+from trainer.reader import find_pictures, open_picture
 
 BAD_FILES = pictures.make_bad_files()
 

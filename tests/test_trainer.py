@@ -67,6 +67,8 @@ def test_the_run_directory_is_complete(first_run):
         "export",
         "metrics.jsonl",
         "model.keras",
+        "predictions.npz",
+        "report",
         "results.json",
         "tensorboard",
     }
