@@ -74,6 +74,18 @@ def print_samples(logits: np.ndarray, labels: np.ndarray) -> None:
         print(f"  {actual:<8} {predicted:<8}{mark}")
 
 
+def print_end(
+    config: TrainConfig, num_steps: int, evaluation: Evaluation
+) -> None:
+    """Prints the final figures and where the files are."""
+    print_evaluation(
+        f"test of {config.dataset}, after {num_steps:,} steps",
+        evaluation,
+        files=f"{config.run_path}/report/index.html, results.json,"
+        " model.keras, ...",
+    )
+
+
 def print_evaluation(what: str, evaluation: Evaluation, **more: str) -> None:
     """Prints the figures of a split.
 

@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -22,6 +22,7 @@ from trainer.checkpoints import Checkpoint, Position
 from trainer.config import TrainConfig
 from trainer.evaluation import evaluate
 from trainer.learner import Learner
+from trainer.metrics import Evaluation
 from trainer.preemption import Preemption
 from trainer.progress import Progress, Rate
 from trainer.run_directory import RunDirectory, open_run
@@ -224,12 +225,7 @@ class Loop:
                     self._save()
 
     def _validate(self, name: str) -> None:
-        evaluation, logits, labels = evaluate(
-            self._strategy,
-            self._learner.predict_step,
-            self._data["validation"],
-            "validation",
-        )
+        evaluation, logits, labels = self._evaluate("validation")
         self._log("validation", evaluation.as_dict())
         console.print_validation(name, evaluation)
         self.position = self.position.after_validation(
@@ -257,12 +253,7 @@ class Loop:
         best_step = self.position.best_step
         best = self._run.load_best_checkpoint(best_step) if is_chief else None
         self._assign(best)
-        evaluation, logits, labels = evaluate(
-            self._strategy,
-            self._learner.predict_step,
-            self._data["test"],
-            "test",
-        )
+        evaluation, logits, labels = self._evaluate("test")
         results = {
             "dataset": self._config.dataset,
             "split": "test",
@@ -270,22 +261,20 @@ class Loop:
             **evaluation.as_dict(),
         }
         if is_chief:
-            rows = page.choose_rows(logits, labels)
-            images = splits.read_images(self._data["test"], rows)
+            shown = page.choose_examples(labels, logits, self._data["test"])
             self._run.write_model(self._learner.model)
-            self._run.write_predictions(
-                page.Predictions(labels, logits, rows, images)
-            )
+            self._run.write_predictions(shown)
             self._run.write_report(results)
             self._run.write_results(results)
         console.print_samples(logits[:NUM_SAMPLES], labels[:NUM_SAMPLES])
-        console.print_evaluation(
-            f"test of {self._config.dataset}, after {best_step:,} steps",
-            evaluation,
-            files=f"{self._config.run_path}/report/index.html, results.json,"
-            " model.keras, ...",
-        )
+        console.print_end(self._config, best_step, evaluation)
         return results
+
+    def _evaluate(
+        self, split: Literal["validation", "test"]
+    ) -> tuple[Evaluation, np.ndarray, np.ndarray]:
+        predict_step = self._learner.predict_step
+        return evaluate(self._strategy, predict_step, self._data[split], split)
 
     def _assign(self, checkpoint: Checkpoint | None) -> None:
         """Gives all workers the variables of the chief's checkpoint."""

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from seqdigits_tfds import BLANK, rendering
-from trainer import charts
+from trainer import charts, splits
 from trainer.console import to_text
 
 _NOTEBOOK = {"sequence_accuracy": 0.9286, "individual_accuracy": 0.9851}
@@ -42,20 +42,21 @@ class Predictions:
     images: np.ndarray
 
 
-def choose_rows(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Chooses examples to show: the worst mistakes, and close right answers.
+def choose_examples(
+    labels: np.ndarray, logits: np.ndarray, split: splits.Split
+) -> Predictions:
+    """Chooses what to show: the worst mistakes, and close right answers.
 
     Args:
-      logits: float32 [n, positions, classes].
       labels: int64 [n, positions].
-
-    Returns:
-      int64 [g], ascending.
+      logits: float32 [n, positions, classes].
+      split: Where the images are.
     """
-    rows = np.argsort(_find_confidences(logits).prod(axis=-1), kind="stable")
-    is_right = (logits.argmax(axis=-1) == labels).all(axis=-1)[rows]
-    worst, closest = rows[~is_right][::-1], rows[is_right]
-    return np.sort(np.concatenate([worst[:_MAX_WRONG], closest[:_MAX_RIGHT]]))
+    order = np.argsort(_find_confidences(logits).prod(axis=-1), kind="stable")
+    is_right = (logits.argmax(axis=-1) == labels).all(axis=-1)[order]
+    worst, closest = order[~is_right][::-1], order[is_right]
+    rows = np.sort(np.concatenate([worst[:_MAX_WRONG], closest[:_MAX_RIGHT]]))
+    return Predictions(labels, logits, rows, splits.read_images(split, rows))
 
 
 def make_page(
