@@ -16,6 +16,7 @@ import numpy as np
 from benchmarks import plain_seqdigits
 from benchmarks.measuring import KIBIBYTE
 from seqdigits_tfds import composition, rendering
+from seqdigits_tfds.png import encode_png
 
 _ROOT = pathlib.Path(__file__).parent.parent
 _BLOCK = 250
@@ -108,7 +109,7 @@ class Generation:
             images = rendering.render_sequences(
                 cells[glyph_ids], height=64, width=64
             )
-            return [rendering.encode_png(image) for image in images]
+            return [encode_png(image) for image in images]
 
         with futures.ThreadPoolExecutor(os.cpu_count()) as executor:
             for split, num_examples in plain_seqdigits.NUM_EXAMPLES.items():

@@ -12,6 +12,7 @@ from seqdigits_tfds import (
     errors,
     glyphs,
     mnist_files,
+    png,
     records,
     rendering,
 )
@@ -186,7 +187,7 @@ class Builder(dataset_builder.FileReaderBuilder):
                     width=config.image_width,
                 )
                 return {
-                    "image": [rendering.encode_png(i) for i in images],
+                    "image": [png.encode_png(i) for i in images],
                     "label": classes[glyph_ids],
                     "length": plan.lengths[indices],
                     "glyph_id": glyph_ids,

@@ -1,5 +1,3 @@
-import io
-
 import numpy as np
 from PIL import Image
 
@@ -27,12 +25,3 @@ def test_resizing_is_pillows_bilinear_filter():
             row = Image.fromarray(np.concatenate(list(cells), axis=1))
             expected = row.resize((width, height), Image.BILINEAR)
             assert (image[..., 0] == np.array(expected)).all()
-
-
-def test_png_keeps_every_pixel():
-    image = np.random.default_rng(0).integers(
-        0, 256, (64, 48, 1), dtype=np.uint8
-    )
-    decoded = Image.open(io.BytesIO(rendering.encode_png(image)))
-    assert decoded.mode == "L"
-    assert (np.array(decoded) == image[..., 0]).all()

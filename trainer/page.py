@@ -12,7 +12,8 @@ import jinja2
 import numpy as np
 from matplotlib.figure import Figure
 
-from seqdigits_tfds import BLANK, rendering
+from seqdigits_tfds import BLANK
+from seqdigits_tfds.png import encode_png
 from trainer import charts, splits
 from trainer.console import to_text
 
@@ -259,7 +260,7 @@ def _show_examples(predictions: Predictions) -> list[dict[str, Any]]:
     confidences = _find_confidences(logits).prod(axis=-1)
     pictures = [
         {
-            "png": _to_base64(rendering.encode_png(image)),
+            "png": _to_base64(encode_png(image)),
             "actual": to_text(label),
             "predicted": to_text(answer),
             "confidence": _percent(confidence),

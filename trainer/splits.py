@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from trainer.png import decode_pngs
 from trainer.progress import Progress
 from trainer.randomness import ALGORITHM, Purpose, make_seed
 
@@ -49,10 +50,7 @@ class TrainSplit(Protocol):
         ...
 
     def decode(self, keys: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Turns keys [b] into images uint8 [b, ...] and labels int64 [b, p].
-
-        b is known when the function is traced.
-        """
+        """Turns keys [b] into images uint8 [b, ...] and labels int64 [b, p]."""
         ...
 
 
@@ -172,26 +170,7 @@ class RecordSplit:
                 "label": tf.io.FixedLenFeature(label.shape, tf.int64),
             },
         )
-
-        # There is no op that decodes several images, and a turn of a loop costs
-        # half as much as an image. So each turn decodes some.
-        num_keys = keys.shape[0]
-        in_a_turn = max(n for n in range(1, 11) if num_keys % n == 0)
-
-        def decode_some(pngs: tf.Tensor) -> tf.Tensor:
-            return tf.stack(
-                [
-                    tf.io.decode_png(png, channels=image.shape[-1])
-                    for png in tf.unstack(pngs)
-                ]
-            )
-
-        images = tf.map_fn(
-            decode_some,
-            tf.reshape(examples["image"], (-1, in_a_turn)),
-            fn_output_signature=tf.uint8,
-        )
-        return tf.reshape(images, (num_keys, *image.shape)), examples["label"]
+        return decode_pngs(examples["image"], image.shape), examples["label"]
 
 
 def decode_ahead(
@@ -233,26 +212,17 @@ def load_split(builder: tfds.core.DatasetBuilder, name: str) -> MemorySplit:
     """
     records = RecordSplit(builder, name)
     num_examples = len(records)
-    starts = range(0, num_examples, _READ_BATCH)
-    keys = (
-        records.in_order()
-        .repeat()  # Fills up the last batch.
-        .batch(_READ_BATCH, drop_remainder=True)
-        .take(len(starts))
-    )
     batches = []
     with Progress(num_examples, f"Loading {name}", "images") as progress:
-        decoded = decode_ahead(keys, records.decode)
-        for start, batch in zip(starts, decoded, strict=True):
+        for batch in decode_ahead(
+            records.in_order().batch(_READ_BATCH), records.decode
+        ):
             batches.append(batch)
-            progress.advance(min(_READ_BATCH, num_examples - start))
+            progress.advance(len(batch[1]))
     # Where tf.data runs; a GPU would be the default place.
     with tf.device("/CPU:0"):
         return MemorySplit(
-            *(
-                tf.concat(parts, axis=0)[:num_examples]
-                for parts in zip(*batches, strict=True)
-            )
+            *(tf.concat(parts, axis=0) for parts in zip(*batches, strict=True))
         )
 
 
@@ -271,7 +241,7 @@ def read_images(split: Split, rows: np.ndarray) -> np.ndarray:
         .enumerate()
         .filter(lambda row, _: tf.reduce_any(row == rows))
         .map(lambda _, key: key)
-        .batch(max(len(rows), 1), drop_remainder=True)
+        .batch(max(len(rows), 1))
         .map(split.decode)
     )
     for images, _ in dataset:

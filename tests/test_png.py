@@ -1,0 +1,73 @@
+import io
+import zlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from seqdigits_tfds import png
+from trainer.png import decode_pngs
+
+IMAGES = np.random.default_rng(0).integers(
+    0, 256, (23, 64, 48, 1), dtype=np.uint8
+)
+SHAPE = IMAGES.shape[1:]
+PLAIN = [png.encode_png(image) for image in IMAGES]
+
+
+def encode_with_pillow(image, **options):
+    file = io.BytesIO()
+    Image.fromarray(image[..., 0]).save(file, "PNG", **options)
+    return file.getvalue()
+
+
+def split_data(plain):
+    """The same picture with its data in two chunks."""
+    start = len(png.make_header(*SHAPE[:2])) + png.CHUNK_HEAD_SIZE
+    data, end = plain[start:-16], plain[-12:]
+    return (
+        plain[: png.HEADER_SIZE]
+        + make_chunk(b"IDAT" + data[:100])
+        + make_chunk(b"IDAT" + data[100:])
+        + end
+    )
+
+
+def make_chunk(content):
+    return b"".join(
+        (
+            (len(content) - 4).to_bytes(4),
+            content,
+            zlib.crc32(content).to_bytes(4),
+        )
+    )
+
+
+def test_other_decoders_read_every_pixel():
+    for image, plain in zip(IMAGES, PLAIN, strict=True):
+        with Image.open(io.BytesIO(plain)) as decoded:
+            decoded.verify()
+        decoded = Image.open(io.BytesIO(plain))
+        assert decoded.mode == "L"
+        assert (np.array(decoded) == image[..., 0]).all()
+        assert (tf.io.decode_png(plain) == image).numpy().all()
+
+
+@pytest.mark.parametrize(
+    "pngs",
+    [
+        PLAIN,
+        PLAIN[:1],
+        # Filtered rows; some of them; two chunks; another chunk before.
+        [encode_with_pillow(image) for image in IMAGES],
+        [encode_with_pillow(IMAGES[0]), *PLAIN[1:]],
+        [*PLAIN[:-1], split_data(PLAIN[-1])],
+        [encode_with_pillow(image, dpi=(96, 96)) for image in IMAGES],
+    ],
+)
+def test_all_pngs_are_decoded(pngs):
+    decoded = tf.function(decode_pngs, autograph=False)(
+        tf.constant(pngs), SHAPE
+    )
+    assert (decoded == IMAGES[: len(pngs)]).numpy().all()
