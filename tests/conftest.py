@@ -52,6 +52,14 @@ def build(*arguments, **kwargs):
     return run(program, "build", *arguments, **kwargs)
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--whole-trainings",
+        action="store_true",
+        help="Run README's trainings to their end, not four steps: an hour.",
+    )
+
+
 @pytest.fixture(scope="session")
 def share(tmp_path_factory, worker_id):
     """Makes a folder once for all of pytest's worker processes.

@@ -1,10 +1,8 @@
 """What README.md shows is true."""
 
-import json
 import os
 import pathlib
 import re
-import shutil
 import sys
 
 import pytest
@@ -15,61 +13,81 @@ from conftest import ROOT, run, run_python
 from trainer.__main__ import flags
 
 README = (ROOT / "README.md").read_text()
-PYTHON_EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-SHELL_EXAMPLES = [
-    example
-    for example in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-    # The tests are not run in themselves, nor what installs the project.
-    if "pip install" not in example
-]
+INSTALLS = "pip install"
+
+
+def find_examples():
+    """Language and code of each example, by section."""
+    sections = {}
+    for section in re.split(r"^## ", README, flags=re.MULTILINE):
+        title, _, content = section.partition("\n")
+        examples = [
+            (language, code)
+            for language, code in re.findall(
+                r"```(python|sh)\n(.*?)```", content, re.DOTALL
+            )
+            # What installs the project is run by `.ci/run`, and benchmarks, on
+            # less data, by tests of their own.
+            if INSTALLS not in code and "benchmarks" not in code
+        ]
+        if examples:
+            sections[title] = examples
+    return sections
+
+
+SECTIONS = find_examples()
 
 
 @pytest.fixture
-def place(mnist_data_dir, optdigits_data_dir, first_run, tmp_path):
-    """A folder like a checkout; both datasets are prepared, a run has ended."""
-    (tmp_path / "seqdigits_tfds").symlink_to(ROOT / "seqdigits_tfds")
-    shutil.copytree(first_run / "my_run", tmp_path / "my_run")
-    config_path = tmp_path / "my_run" / "config.json"
-    content = json.loads(config_path.read_text())
-    content["config"]["data_dir"] = None
-    config_path.write_text(json.dumps(content))
-    data_dir = tmp_path / "data"
-    (data_dir / "seqdigits").mkdir(parents=True)
+def place(mnist_data_dir, optdigits_data_dir, mnist_dir, tmp_path):
+    """A folder like a checkout, with what the examples name."""
+    for folder in ("seqdigits_tfds", "tests"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    (tmp_path / "path" / "to").mkdir(parents=True)
+    (tmp_path / "path" / "to" / "mnist").symlink_to(mnist_dir)
+    pictures.photograph(pictures.draw("12")).save(tmp_path / "photo.jpg")
+    (tmp_path / "scans").mkdir()
+    pictures.draw("7").save(tmp_path / "scans" / "seven.png")
+    datasets = tmp_path / "data" / "seqdigits"
+    datasets.mkdir(parents=True)
     for prepared in (mnist_data_dir, optdigits_data_dir):
         for config in (prepared / "seqdigits").glob("[a-z]*"):
-            (data_dir / "seqdigits" / config.name).symlink_to(config)
+            (datasets / config.name).symlink_to(config)
+    return tmp_path
+
+
+@pytest.mark.parametrize("title", list(SECTIONS))
+def test_examples_run_one_after_the_other(title, place, pytestconfig):
     environment = {
         "PYTHONPATH": str(ROOT),
-        "TFDS_DATA_DIR": str(data_dir),
+        "TFDS_DATA_DIR": str(place / "data"),
         "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
     }
-    return tmp_path, environment
+    for language, code in SECTIONS[title]:
+        if language == "python":
+            done = run_python("-c", code, cwd=place, **environment)
+            assert done.stdout.strip()
+            continue
+        if not pytestconfig.getoption("whole_trainings"):
+            code = re.sub(
+                r"(-m trainer --(?!help).*?)( &| #|$)",
+                r"\1 --max_steps=4\2",
+                code,
+                flags=re.MULTILINE,
+            )
+        # It ends with 1, as absl has it.
+        code = code.replace("--help", "--help || true")
+        done = run("bash", "-ec", code, cwd=place, **environment)
+        assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("number", range(len(PYTHON_EXAMPLES)))
-def test_python_examples_run(number, place):
-    folder, environment = place
-    done = run_python("-c", PYTHON_EXAMPLES[number], cwd=folder, **environment)
-    assert done.stdout.strip()
-
-
-@pytest.mark.parametrize("number", range(len(SHELL_EXAMPLES)))
-def test_shell_examples_run(number, place, mnist_dir):
-    folder, environment = place
-    (folder / "path" / "to").mkdir(parents=True)
-    (folder / "path" / "to" / "mnist").symlink_to(mnist_dir)
-    pictures.photograph(pictures.draw("12")).save(folder / "photo.jpg")
-    (folder / "scans").mkdir()
-    pictures.draw("7").save(folder / "scans" / "seven.png")
-    # Training is cut short; `--help` ends with 1, as absl has it.
-    commands = re.sub(
-        r"(-m trainer --(?!help).*?)( &| #|$)",
-        r"\1 --max_steps=4\2",
-        SHELL_EXAMPLES[number],
-        flags=re.MULTILINE,
-    ).replace("--help", "--help || true")
-    done = run("bash", "-ec", commands, cwd=folder, **environment)
-    assert "Traceback" not in done.stderr
+def test_commands_in_sentences_are_those_of_examples():
+    code = "\n".join(
+        code for code in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    )
+    text = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+    for command in re.findall(r"`((?:python|tfds build|pip) [^`]*)`", text):
+        assert " ".join(command.split()) in code or command.startswith(INSTALLS)
 
 
 def test_help_names_each_flag_in_a_group():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from conftest import run_python
+from trainer import charts
 
 CHROMIUM = [
     path
@@ -115,8 +116,24 @@ def test_figures_are_those_of_the_predictions(run_dir):
         counts = re.findall(r">(\d+)</text>", svg)
         # The two axes' ticks are digits, too.
         assert sum(map(int, counts)) - 2 * sum(range(10)) == num_wrong
+    for name, num_answers in (
+        ("reliability_positions", right.size),
+        ("reliability_sequences", len(right)),
+    ):
+        svg = (run_dir / "report" / f"{name}.svg").read_text()
+        counts = re.findall(r">([\d,]+)</text>", svg)
+        assert sum(int(c.replace(",", "")) for c in counts) == num_answers
     page = run_dir / "report" / "index.html"
     assert page.stat().st_size < 5_000_000
+
+
+def test_reliability_is_the_mean_of_each_tenth():
+    confidences = np.array([0.04, 0.95, 0.08, 0.97, 1.0])
+    right = np.array([False, True, True, True, False])
+    (axes,) = charts.draw_reliability(confidences, right).axes
+    xs, ys = axes.lines[1].get_data()
+    assert xs == pytest.approx([0.06, 2.92 / 3])
+    assert ys == pytest.approx([1 / 2, 2 / 3])
 
 
 def test_a_report_can_be_made_again(run_dir, tmp_path):
