@@ -9,7 +9,7 @@ import pytest
 
 import pictures
 import trainer.__main__
-from conftest import ROOT, run, run_python
+from conftest import ROOT, build, run, run_python
 from trainer.__main__ import flags
 
 README = (ROOT / "README.md").read_text()
@@ -39,7 +39,13 @@ SECTIONS = find_examples()
 
 
 @pytest.fixture
-def place(mnist_data_dir, optdigits_data_dir, mnist_dir, tmp_path):
+def is_whole(pytestconfig):
+    """Whether trainings, and their data, are not cut short."""
+    return pytestconfig.getoption("whole_trainings")
+
+
+@pytest.fixture
+def place(is_whole, mnist_dir, optdigits_data_dir, tmp_path):
     """A folder like a checkout, with what the examples name."""
     for folder in ("seqdigits_tfds", "tests"):
         (tmp_path / folder).symlink_to(ROOT / folder)
@@ -48,16 +54,20 @@ def place(mnist_data_dir, optdigits_data_dir, mnist_dir, tmp_path):
     pictures.photograph(pictures.draw("12")).save(tmp_path / "photo.jpg")
     (tmp_path / "scans").mkdir()
     pictures.draw("7").save(tmp_path / "scans" / "seven.png")
-    datasets = tmp_path / "data" / "seqdigits"
-    datasets.mkdir(parents=True)
-    for prepared in (mnist_data_dir, optdigits_data_dir):
-        for config in (prepared / "seqdigits").glob("[a-z]*"):
-            (datasets / config.name).symlink_to(config)
+    build(
+        "seqdigits_tfds",
+        "--config=mnist",
+        f"--manual_dir={mnist_dir}",
+        f"--data_dir={tmp_path / 'data'}",
+        *([] if is_whole else ["--max_examples_per_split=500"]),
+    )
+    for config in (optdigits_data_dir / "seqdigits").glob("[a-z]*"):
+        (tmp_path / "data" / "seqdigits" / config.name).symlink_to(config)
     return tmp_path
 
 
 @pytest.mark.parametrize("title", list(SECTIONS))
-def test_examples_run_one_after_the_other(title, place, pytestconfig):
+def test_examples_run_one_after_the_other(title, place, is_whole):
     environment = {
         "PYTHONPATH": str(ROOT),
         "TFDS_DATA_DIR": str(place / "data"),
@@ -68,7 +78,7 @@ def test_examples_run_one_after_the_other(title, place, pytestconfig):
             done = run_python("-c", code, cwd=place, **environment)
             assert done.stdout.strip()
             continue
-        if not pytestconfig.getoption("whole_trainings"):
+        if not is_whole:
             code = re.sub(
                 r"(-m trainer --(?!help).*?)( &| #|$)",
                 r"\1 --max_steps=4\2",
