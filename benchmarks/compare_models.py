@@ -13,11 +13,15 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 from absl import app, flags
 from matplotlib.figure import Figure
 
-from trainer.config import TrainConfig
+from trainer.startup import quiet_tensorflow
+
+with quiet_tensorflow():
+    import keras
+
+    from trainer.config import TrainConfig
 
 _DATASET = flags.DEFINE_string(
     "dataset", "seqdigits/optdigits", "What to train on."

@@ -8,7 +8,10 @@ import pathlib
 import sys
 
 import pictures
-from trainer.reader import load_model, predict
+from trainer.startup import quiet_tensorflow
+
+with quiet_tensorflow():
+    from trainer.reader import load_model, predict
 
 model, folder = map(pathlib.Path, sys.argv[1:])
 folder.mkdir(parents=True, exist_ok=True)
