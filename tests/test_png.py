@@ -71,3 +71,11 @@ def test_all_pngs_are_decoded(pngs):
         tf.constant(pngs), SHAPE
     )
     assert (decoded == IMAGES[: len(pngs)]).numpy().all()
+
+
+def test_plain_pngs_are_only_inflated():
+    # Nobody looks at the checksum of the data's chunk, then.
+    damaged = [plain[:-13] + b"?" + plain[-12:] for plain in PLAIN]
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        tf.io.decode_png(damaged[0])
+    assert (decode_pngs(tf.constant(damaged), SHAPE) == IMAGES).numpy().all()

@@ -48,6 +48,7 @@ def _have_one_chunk(pngs: tf.Tensor, height: int, width: int) -> tf.Tensor:
         tf.strings.substr(pngs, HEADER_SIZE, 4), tf.int32, little_endian=False
     )
     headers = tf.strings.substr(pngs, 0, HEADER_SIZE)
+    # The first chunk after the header fills the file, so it has all data.
     return tf.reduce_all(
         (headers == make_header(height, width))
         & (sizes[:, 0] == tf.strings.length(pngs) - FRAME_SIZE)
