@@ -211,9 +211,8 @@ def load_split(builder: tfds.core.DatasetBuilder, name: str) -> MemorySplit:
       The examples, in an order that does not depend on the number of shards.
     """
     records = RecordSplit(builder, name)
-    num_examples = len(records)
     batches = []
-    with Progress(num_examples, f"Loading {name}", "images") as progress:
+    with Progress(len(records), f"Loading {name}", "images") as progress:
         for batch in decode_ahead(
             records.in_order().batch(_READ_BATCH), records.decode
         ):
