@@ -1,7 +1,8 @@
 """Images -> PNGs that are fast to make, and fast to read.
 
 They are as plain as PNG allows: greyscale, one chunk of data, no row filtered.
-Who knows that can decode them with zlib alone, in half the time.
+Who knows that can decode them with zlib alone, in two thirds of the time, and
+in half of what filtered ones take.
 """
 
 import struct
