@@ -15,7 +15,6 @@ from typing import Any
 
 from absl import app, flags
 from matplotlib.figure import Figure
-
 from trainer.startup import quiet_tensorflow
 
 with quiet_tensorflow():

@@ -23,13 +23,13 @@ class Training:
     ) -> None:
         import tensorflow as tf
         import tensorflow_datasets as tfds
-
-        from trainer import dataset, sources
         from trainer.augmentation import Distortion
-        from trainer.config import TrainConfig
         from trainer.input_pipeline import make_train_dataset
         from trainer.learner import Learner
         from trainer.strategy import make_strategy
+
+        from trainer import dataset, sources
+        from trainer.config import TrainConfig
 
         config = TrainConfig(dataset=dataset_name, strategy="mirrored")
         strategy = make_strategy(config.strategy)

@@ -1,11 +1,11 @@
 """TFDS dataset `seqdigits`: images of 1 to 5 handwritten digits in a row.
 
-Importing this package registers the dataset, so that `tfds.load("seqdigits")`
-finds it.
+Importing this package registers the dataset with TFDS: afterwards,
+`tfds.load("seqdigits")` finds it.
 """
 
+from seqdigits_tfds.builder_config import SeqDigitsConfig
 from seqdigits_tfds.composition import BLANK, NO_GLYPH
-from seqdigits_tfds.config import SeqDigitsConfig
 from seqdigits_tfds.errors import InputError
 from seqdigits_tfds.seqdigits_tfds_dataset_builder import Builder
 

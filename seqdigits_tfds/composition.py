@@ -1,11 +1,12 @@
 """Which digits make example i: a pure function of (seed, split, index).
 
 Random numbers come from Philox, a counter-based generator (Salmon et al.,
-"Parallel random numbers: as easy as 1, 2, 3", SC'11): seed and split give its
-key, the example's index its counter. So any example can be computed alone, any
-range of them at once, and the result is independent of how many there are.
-Only the generator's raw output is used: NumPy promises that it never changes,
-which it does not for the distributions built on it.
+"Parallel random numbers: as easy as 1, 2, 3", SC'11). Seed and split determine
+its key, and the example's index is its counter. Each example can therefore be
+computed alone, any range of examples in one call, and the number of examples
+never changes the result. Only the generator's raw output is used: NumPy
+guarantees that it stays the same across versions, but not the distributions
+built on it.
 """
 
 import dataclasses
@@ -20,12 +21,12 @@ NO_GLYPH = -1
 """Glyph id of a position after the last digit."""
 
 _WORDS_PER_BLOCK = 4
-"""64-bit words that Philox4x64 gives for one value of its counter."""
+"""64-bit words that Philox4x64 produces per value of its counter."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """Which digits make the examples `start` to `stop - 1` of a split.
+    """Lengths and digits of the examples `start` to `stop - 1` of a split.
 
     Attributes:
       lengths: int64 [n], number of digits, 1..max_digits.
@@ -46,16 +47,16 @@ def plan_examples(
     pool: np.ndarray,
     max_digits: int,
 ) -> Plan:
-    """Draws lengths and digits of the examples `start` to `stop - 1`.
+    """Draws the lengths and digits of the examples `start` to `stop - 1`.
 
     Lengths are uniform over 1..max_digits, digits uniform over `pool` with
     replacement.
 
     Args:
       start: Index of the first example, at least 0.
-      stop: Index after that of the last example.
+      stop: Index after the last example.
       seed: The dataset's seed.
-      split: Name of the split; each has random numbers of its own.
+      split: Name of the split; each split has its own random stream.
       pool: int64 [p], rows of the glyph source that the split may use.
       max_digits: Number of positions.
 
@@ -63,15 +64,15 @@ def plan_examples(
       The plan of `stop - start` examples.
     """
     key = hashlib.sha256(f"seqdigits/{seed}/{split}".encode()).digest()[:16]
-    # One word for the length and one for each position, used or not: what an
-    # example draws never depends on another one's length.
+    # One word for the length and one for each position, used or not, so that
+    # no example's words depend on the length of another.
     blocks = -(-(1 + max_digits) // _WORDS_PER_BLOCK)
     words_per_example = blocks * _WORDS_PER_BLOCK
     words = np.random.Philox(
         key=int.from_bytes(key, "little"), counter=start * blocks
     ).random_raw((stop - start) * words_per_example)
     words = words.reshape(-1, words_per_example)
-    # The remainder of 64 bits favours small values by less than 1e-14.
+    # The bias of a plain remainder is below 1e-14 with 64-bit words.
     lengths = 1 + (words[:, 0] % max_digits).astype(np.int64)
     rows = pool[words[:, 1 : 1 + max_digits] % len(pool)]
     used = np.arange(max_digits) < lengths[:, None]

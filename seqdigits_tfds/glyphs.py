@@ -1,7 +1,7 @@
-"""Where single digits come from, and which of them each split may use.
+"""Sources of single digits, and the digits that each split may use.
 
-A glyph source is one array of digits. Its rows are what the dataset's feature
-`glyph_id` names, and each split draws from rows of its own.
+A glyph source is one array of digits. The dataset's feature `glyph_id` refers
+to its rows, and each split draws from its own rows.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 from sklearn import datasets as sklearn_datasets
 
-from seqdigits_tfds import mnist_files
+from seqdigits_tfds import composition, mnist_files
 
 SOURCES = ("mnist", "optdigits")
 """Names of the glyph sources."""
@@ -35,6 +35,26 @@ class GlyphSource:
     labels: np.ndarray
     pools: Mapping[str, np.ndarray]
 
+    def append_blank(
+        self, rows: np.ndarray | slice = slice(None)
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Selects digits and appends a blank.
+
+        The blank is the last row, so `composition.NO_GLYPH`, -1, selects it.
+
+        Args:
+          rows: int64 [n], the digits to select; all by default.
+
+        Returns:
+          Images uint8 [n + 1, 28, 28] and labels int64 [n + 1].
+        """
+        images = self.images[rows]
+        blank = np.zeros_like(images[:1])
+        return (
+            np.concatenate([images, blank]),
+            np.append(self.labels[rows], composition.BLANK),
+        )
+
 
 def load_optdigits() -> GlyphSource:
     """Loads scikit-learn's bundled digits, enlarged to 28x28.
@@ -44,9 +64,9 @@ def load_optdigits() -> GlyphSource:
     and rounded, then each image is resized with Pillow's bilinear filter.
 
     Of every six rows, four go to `train`, one to `validation` and one to
-    `test`. The rows of a writer stand together and writers differ much, so
-    pools of contiguous rows would be too unlike each other for `validation` to
-    tell anything about `test`; the price is that the splits share writers.
+    `test`. Rows are sorted by writer, and writers differ so much that accuracy
+    on `validation` would not predict accuracy on `test` if the pools were
+    contiguous. The drawback is that the splits share writers.
     """
     digits = sklearn_datasets.load_digits()
     small = np.round(digits.images * (255 / 16)).astype(np.uint8)
@@ -75,8 +95,8 @@ def load_mnist(files: Mapping[str, tfds.core.Path]) -> GlyphSource:
     """Loads MNIST: its 60,000 training digits, then its 10,000 test digits.
 
     Args:
-      files: Path of each of the four files, by its name without ".gz";
-        compressed or not.
+      files: Path of each of the four files, compressed or not, by the file's
+        name without ".gz".
 
     Returns:
       70,000 glyphs. `train` has rows 0..54,999 and `validation` rows
@@ -84,7 +104,7 @@ def load_mnist(files: Mapping[str, tfds.core.Path]) -> GlyphSource:
       60,000..69,999, MNIST's test digits.
 
     Raises:
-      InputError: If a file isn't what it should be.
+      InputError: If a file is not the published one.
     """
     arrays = mnist_files.read_arrays(files)
     return GlyphSource(

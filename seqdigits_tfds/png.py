@@ -1,8 +1,13 @@
-"""Images -> PNGs that are fast to make, and fast to read.
+"""Encodes images as plain PNGs, and defines their layout.
 
-They are as plain as PNG allows: greyscale, one chunk of data, no row filtered.
-Who knows that can decode them with zlib alone, in two thirds of the time, and
-in half of what filtered ones take.
+A plain PNG is greyscale with 8 bits a pixel, has one data chunk, and filters no
+row. Any decoder reads it. A reader that knows this layout can inflate whole
+batches with zlib, in two thirds of the time of a PNG decoder on the same files
+and in half of its time on filtered ones.
+
+The file is a header that only depends on the image's size, the data's length,
+the chunk's name, the data, a checksum and an end mark. The data inflates to
+`height` rows of 1 + `width` bytes: the filter, `NO_FILTER`, then the pixels.
 """
 
 import struct
@@ -10,19 +15,21 @@ import zlib
 
 import numpy as np
 
-CHUNK_HEAD_SIZE = 8
-"""Bytes of a chunk before its data: the data's length (big-endian), a name."""
+LENGTH_OFFSET = 33
+"""Where the data's length is, 4 bytes, big-endian: right after the header."""
 
-HEADER_SIZE = 33
-"""Bytes of what `make_header` makes."""
+DATA_OFFSET = LENGTH_OFFSET + 8
+"""Where the data begins."""
 
-FRAME_SIZE = 57
-"""Bytes of a file that are not its data: the header, the data's chunk without
-the data, and the chunk that ends the file."""
+OVERHEAD = DATA_OFFSET + 16
+"""Number of bytes of a file that are not data."""
+
+NO_FILTER = 0
+"""First byte of each row: PNG's number for "not filtered"."""
 
 
 def make_header(height: int, width: int) -> bytes:
-    """Makes what a greyscale PNG begins with: signature and first chunk."""
+    """Makes the header of a plain PNG: the signature and the first chunk."""
     fields = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + _make_chunk(b"IHDR", fields)
 
@@ -30,11 +37,10 @@ def make_header(height: int, width: int) -> bytes:
 def encode_png(image: np.ndarray) -> bytes:
     """Encodes a uint8 [height, width, 1] image as a plain greyscale PNG."""
     height, width, _ = image.shape
-    # Each row begins with the number of its filter; 0 is none.
-    rows = np.zeros((height, 1 + width), np.uint8)
+    rows = np.full((height, 1 + width), NO_FILTER, np.uint8)
     rows[:, 1:] = image[:, :, 0]
-    # Looking for runs alone takes about half the time of zlib's default.
-    # Digits have long runs of background, and little else repeats.
+    # Z_RLE only looks for runs, in about half the time of zlib's default. The
+    # background forms long runs, and little else repeats.
     zipped = zlib.compressobj(level=1, strategy=zlib.Z_RLE)
     return (
         make_header(height, width)

@@ -1,9 +1,8 @@
-"""Examples -> record files, in TFDS's order, on all cores.
+"""Writes a split as record files in TFDS's order, using all cores.
 
-TFDS's own writer holds a split's records in memory, or on disk, until it knows
-their order. Since example i can be made alone, nothing has to be held here: the
-order is computed first, and examples are made in it, a few blocks ahead of what
-is being written.
+TFDS's own writer buffers all records of a split, in memory or on disk, to sort
+them. Here the order is computed first: since each example can be made alone,
+examples are made in that order, a few blocks ahead of the file being written.
 """
 
 import collections
@@ -21,13 +20,13 @@ from tensorflow_datasets.core.utils import shard_utils
 from tensorflow_datasets.proto import tf_example_pb2
 
 _BLOCK = 250
-"""Examples that are made at once: about 5 MB."""
+"""Examples per unit of work: about 5 MB."""
 
 Examples = Mapping[str, np.ndarray | list[bytes]]
-"""Some examples: by feature, int64 [n, ...] or n byte strings."""
+"""Some examples, by feature: int64 [n, ...] or n byte strings."""
 
 MakeExamples = Callable[[np.ndarray], Examples]
-"""Indices, int64 [n] -> these examples."""
+"""Makes the examples of the given indices, int64 [n]."""
 
 
 def order_examples(split: str, num_examples: int) -> np.ndarray:
@@ -35,10 +34,10 @@ def order_examples(split: str, num_examples: int) -> np.ndarray:
 
     Args:
       split: Name of the split.
-      num_examples: Their number.
+      num_examples: Number of its examples.
 
     Returns:
-      int64 [num_examples], their indices sorted by the MD5 of split and index.
+      int64 [num_examples], indices sorted by the MD5 of split and index.
     """
     salt = hashlib.md5(split.encode())
 
@@ -65,13 +64,13 @@ def write_split(
     Args:
       split: Its name.
       num_examples: Number of its examples.
-      make_examples: Makes some of them; called in several threads.
+      make_examples: Makes some examples; called from several threads.
       num_shards: Number of files, at most `num_examples`.
-      template: Names of the files.
-      writer: Writes a file.
+      template: Names the files.
+      writer: Writes one file.
 
     Returns:
-      What TFDS has to know of the split.
+      The split's entry in TFDS's metadata.
     """
     records = iter(
         utils.tqdm(
@@ -118,8 +117,8 @@ def _make_records(
 
 
 def _serialize(examples: Examples) -> list[bytes]:
-    # One message, filled anew for each example: making them takes six times as
-    # long.
+    # Refilling one message takes a sixth of the time of creating a message for
+    # each example.
     message = tf_example_pb2.Example()
     fields: list[Any] = []
     columns: list[list[list[Any]]] = []
@@ -135,8 +134,8 @@ def _serialize(examples: Examples) -> list[bytes]:
     for row in zip(*columns, strict=True):
         for field, value in zip(fields, row, strict=True):
             field[:] = value
-        # Without it, features stand as protobuf's hash map holds them, which
-        # differs from process to process.
+        # Otherwise features are written in the order of protobuf's hash map,
+        # which differs between processes.
         records.append(message.SerializeToString(deterministic=True))
     return records
 

@@ -1,30 +1,31 @@
-"""Digits -> uint8 images."""
+"""Renders sequences of digits as uint8 images."""
 
 import numpy as np
 from PIL import Image
 
 WEIGHT_BITS = 22
-"""Binary places of Pillow's weights for 8-bit images."""
+"""Fractional bits of Pillow's fixed-point weights for 8-bit images."""
 
 
 def render_sequences(
     glyphs: np.ndarray, *, height: int, width: int
 ) -> np.ndarray:
-    """Draws rows of digits side by side and resizes them to images.
+    """Places digits side by side and resizes each row to an image.
 
     Args:
       glyphs: uint8 [n, cells, h, w], the digits of each row from left to right;
-        0 in cells without one.
+        empty cells are 0.
       height: Height of an image, in pixels.
       width: Width of an image, in pixels.
 
     Returns:
-      uint8 [n, height, width, 1], 0 = background, resized as Pillow's bilinear
-      filter does it.
+      uint8 [n, height, width, 1], 0 = background, resized with Pillow's
+      bilinear filter.
     """
     n, num_cells, cell_height, cell_width = glyphs.shape
-    # Pillow resizes rows, then columns of the rounded result. So may we, all
-    # images beneath each other and then all beside each other.
+    # Pillow resizes the width first, then the height of the rounded result. So
+    # a batch can be stacked vertically, then horizontally, and gives the same
+    # pixels in two calls.
     stacked = glyphs.transpose(0, 2, 1, 3).reshape(
         n * cell_height, num_cells * cell_width
     )
@@ -45,21 +46,22 @@ def _resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def make_resizing_weights(size: int, new_size: int) -> np.ndarray:
-    """Makes the matrix by which Pillow's bilinear filter resizes one axis.
+    """Makes the matrix that resizes one axis like Pillow's bilinear filter.
 
-    Pillow computes with integers: each new pixel is the weighted sum of old
-    ones, over 2**`WEIGHT_BITS`, rounded (`src/libImaging/Resample.c`). The
-    columns are resized first, and the rows of the rounded result after them.
+    Pillow uses fixed-point arithmetic: a new pixel is the weighted sum of old
+    pixels, divided by 2**`WEIGHT_BITS` and rounded
+    (`src/libImaging/Resample.c`). It resizes the width first, then the height
+    of the rounded result.
 
     Args:
       size: Number of old pixels.
       new_size: Number of new pixels.
 
     Returns:
-      float64 [size, new_size], integers of at most 2**`WEIGHT_BITS`.
+      float64 [size, new_size], integers from 0 to 2**`WEIGHT_BITS`.
     """
     scale = size / new_size
-    # A triangle as wide as a new pixel, but no narrower than two old ones.
+    # A triangle whose half-width is one new pixel, or one old pixel if larger.
     radius = max(scale, 1.0)
     centers = (np.arange(new_size) + 0.5) * scale
     distances = np.abs(np.arange(size)[:, None] + 0.5 - centers)

@@ -1,6 +1,7 @@
 """seqdigits: images of 1 to 5 handwritten digits in a row."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from seqdigits_tfds import (
     records,
     rendering,
 )
-from seqdigits_tfds.config import SeqDigitsConfig
+from seqdigits_tfds.builder_config import SeqDigitsConfig
 
 _NUM_SHARDS = 8
 _CLASS_NAMES = [*map(str, range(10)), "blank"]
@@ -28,8 +29,8 @@ class Builder(dataset_builder.FileReaderBuilder):
     name = "seqdigits"
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}
-    # `tfds build` without a config builds all in this order: the embedded one
-    # first, since the other may have to be downloaded.
+    # `tfds build` without a config builds all of them in this order. The
+    # embedded one comes first, because the other may need a download.
     BUILDER_CONFIGS = [
         SeqDigitsConfig(
             name="optdigits",
@@ -60,7 +61,7 @@ class Builder(dataset_builder.FileReaderBuilder):
     def __init__(
         self, *, config: str | SeqDigitsConfig | None = None, **kwargs: Any
     ) -> None:
-        """As in TFDS, but an unknown config is an `InputError`."""
+        """Like TFDS, but raises `InputError` for an unknown config."""
         known = self.builder_configs
         if isinstance(config, str) and config.split(":")[0] not in known:
             raise errors.InputError(
@@ -108,7 +109,7 @@ class Builder(dataset_builder.FileReaderBuilder):
                 " and Corinna Cortes; optdigits: CC BY 4.0, E. Alpaydin and"
                 " C. Kaynak"
             ),
-            # With it, a folder says of which digits it is made, and how.
+            # Records in the prepared folder how its examples were made.
             metadata=tfds.core.MetadataDict(config.settings),
         )
 
@@ -118,14 +119,14 @@ class Builder(dataset_builder.FileReaderBuilder):
         download_config: tfds.download.DownloadConfig | None = None,
         **kwargs: Any,
     ) -> None:
-        """As in TFDS, but writes 8 shards a split unless told otherwise.
+        """Like TFDS, but writes 8 shards per split by default.
 
-        TFDS would write one, which can neither be read in parallel nor be
-        divided among workers.
+        TFDS would write one, which can neither be read in parallel nor divided
+        among workers.
 
         Raises:
           InputError: If the dataset can't be written, or MNIST's files are
-            wrong or can't be had.
+            wrong or not available.
         """
         download_config = download_config or tfds.download.DownloadConfig()
         if download_config.num_shards is None:
@@ -144,7 +145,7 @@ class Builder(dataset_builder.FileReaderBuilder):
             )
         except OSError as error:
             if self.is_prepared():
-                # Another process was faster, and its files are just as ours.
+                # Another process was faster, and its files are identical.
                 self.info.read_from_directory(self.data_dir)
                 return
             raise errors.InputError(
@@ -161,65 +162,86 @@ class Builder(dataset_builder.FileReaderBuilder):
         limit = download_config.max_examples_per_split
         if limit == 0:
             return
-        config = self.builder_config
         source = self._load_glyphs(dl_manager)
-        # What `NO_GLYPH`, -1, selects: the last row.
-        cells = np.concatenate(
-            [source.images, np.zeros_like(source.images[:1])]
-        )
-        classes = np.append(source.labels, composition.BLANK)
-
-        def write(split: str, num_examples: int) -> tfds.core.SplitInfo:
-            plan = composition.plan_examples(
-                0,
-                num_examples,
-                seed=config.seed,
-                split=split,
-                pool=source.pools[split],
-                max_digits=config.max_digits,
-            )
-
-            def make_examples(indices: np.ndarray) -> records.Examples:
-                glyph_ids = plan.glyph_ids[indices]
-                images = rendering.render_sequences(
-                    cells[glyph_ids],
-                    height=config.image_height,
-                    width=config.image_width,
-                )
-                return {
-                    "image": [png.encode_png(i) for i in images],
-                    "label": classes[glyph_ids],
-                    "length": plan.lengths[indices],
-                    "glyph_id": glyph_ids,
-                }
-
-            return records.write_split(
-                split,
-                num_examples,
-                make_examples,
-                num_shards=download_config.num_shards,
-                template=self._get_filename_template(split),
-                writer=tfds.core.ExampleWriter(self.info.file_format),
-            )
-
         self.info.set_splits(
             tfds.core.SplitDict(
                 [
-                    write(split, min(num_examples, limit or num_examples))
-                    for split, num_examples in config.num_examples.items()
+                    self._write_split(
+                        split,
+                        min(num_examples, limit or num_examples),
+                        download_config.num_shards,
+                        source,
+                    )
+                    for split, num_examples in (
+                        self.builder_config.num_examples.items()
+                    )
                 ]
             )
         )
 
+    def _write_split(
+        self,
+        split: str,
+        num_examples: int,
+        num_shards: int,
+        source: glyphs.GlyphSource,
+    ) -> tfds.core.SplitInfo:
+        plan = composition.plan_examples(
+            0,
+            num_examples,
+            seed=self.builder_config.seed,
+            split=split,
+            pool=source.pools[split],
+            max_digits=self.builder_config.max_digits,
+        )
+        return records.write_split(
+            split,
+            num_examples,
+            functools.partial(
+                self._make_examples, plan, *source.append_blank()
+            ),
+            num_shards=num_shards,
+            template=self._get_filename_template(split),
+            writer=tfds.core.ExampleWriter(self.info.file_format),
+        )
+
+    def _make_examples(
+        self,
+        plan: composition.Plan,
+        cells: np.ndarray,
+        classes: np.ndarray,
+        indices: np.ndarray,
+    ) -> records.Examples:
+        """Makes the examples `indices`, int64 [n], of a plan.
+
+        Args:
+          plan: The plan of the split.
+          cells: uint8 [g, 28, 28], from `GlyphSource.append_blank`.
+          classes: int64 [g], from `GlyphSource.append_blank`.
+          indices: Which examples to make.
+        """
+        glyph_ids = plan.glyph_ids[indices]
+        images = rendering.render_sequences(
+            cells[glyph_ids],
+            height=self.builder_config.image_height,
+            width=self.builder_config.image_width,
+        )
+        return {
+            "image": [png.encode_png(image) for image in images],
+            "label": classes[glyph_ids],
+            "length": plan.lengths[indices],
+            "glyph_id": glyph_ids,
+        }
+
     def load_glyphs(self, manual_dir: str | None = None) -> glyphs.GlyphSource:
-        """Loads the digits that the config's examples are made of.
+        """Loads the digits that the config's examples consist of.
 
         Args:
           manual_dir: Directory with MNIST's four files; None for TFDS's
-            default. They are downloaded if they aren't there.
+            default. They are downloaded if the directory does not have them.
 
         Raises:
-          InputError: If MNIST's files are wrong or can't be had.
+          InputError: If MNIST's files are wrong or not available.
         """
         downloads = self.data_dir_root / "downloads"
         if manual_dir is None:
@@ -244,7 +266,7 @@ class Builder(dataset_builder.FileReaderBuilder):
         try:
             manual_dir = dl_manager.manual_dir
             files = mnist_files.find_files(manual_dir)
-        except AssertionError:  # TFDS's way to say that it isn't there.
+        except AssertionError:  # Raised by TFDS if it does not exist.
             manual_dir, files = "the manual directory", None
         if files is None:
             files = self._download_mnist(dl_manager, manual_dir)
@@ -257,7 +279,7 @@ class Builder(dataset_builder.FileReaderBuilder):
         if reason is None:
             try:
                 return dl_manager.download(mnist_files.URLS)
-            except Exception as error:  # TFDS, requests, disks: many kinds.
+            except Exception as error:  # Of TFDS, requests or the disk.
                 reason = " ".join(str(error).split())
         raise errors.InputError(
             mnist_files.describe_missing_files(manual_dir, reason)

@@ -11,11 +11,11 @@ import sys
 import keras
 import numpy as np
 import tensorflow_datasets as tfds
-
-from trainer import splits
 from trainer.evaluation import evaluate
 from trainer.steps import make_predict_step
 from trainer.strategy import make_strategy
+
+from trainer import splits
 
 model_path, dataset, num_images, num_replicas, *batch_sizes = sys.argv[1:]
 strategy = make_strategy("mirrored", int(num_replicas))

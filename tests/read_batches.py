@@ -13,14 +13,14 @@ import zlib
 
 import numpy as np
 import tensorflow as tf
-
-import seqdigits_tfds
 from trainer.augmentation import Distortion
 from trainer.cluster import parse_tf_config
 from trainer.input_pipeline import make_train_dataset
 from trainer.recomposition import make_recomposed_split
 from trainer.splits import MemorySplit
 from trainer.strategy import make_strategy
+
+import seqdigits_tfds
 
 name, *numbers = sys.argv[1:]
 num_devices, num_examples, batch_size, num_steps, seed = map(int, numbers)

@@ -7,8 +7,9 @@ import collections
 import pathlib
 import sys
 
-import pictures
 from trainer.startup import quiet_tensorflow
+
+import pictures
 
 with quiet_tensorflow():
     from trainer.reader import load_model, predict

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
-
 from trainer.augmentation import Distortion
 
 BATCH_SIZE = 32

@@ -6,9 +6,9 @@ import socket
 import time
 
 import pytest
+from trainer.cluster import parse_tf_config
 
 from seqdigits_tfds import InputError
-from trainer.cluster import parse_tf_config
 from trainers import find_ports, make_tf_configs, start
 
 TWO = {"worker": ["a:1", "b:2"]}

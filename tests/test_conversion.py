@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
-
-import pictures
 from trainer.conversion import convert
 from trainer.models import Shape
+
+import pictures
 
 SHAPE = Shape((64, 64, 1), 5, 11)
 

@@ -1,9 +1,9 @@
 import keras
 import numpy as np
 import pytest
+from trainer.models import MODELS, Shape, build
 
 from conftest import run_python
-from trainer.models import MODELS, Shape, build
 
 SHAPE = Shape(image=(64, 64, 1), num_positions=5, num_classes=11)
 IMAGES = np.random.default_rng(0).integers(

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from trainer.png import decode_pngs
 
 from seqdigits_tfds import png
-from trainer.png import decode_pngs
 
 IMAGES = np.random.default_rng(0).integers(
     0, 256, (23, 64, 48, 1), dtype=np.uint8

@@ -8,13 +8,13 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from trainer.conversion import convert
+from trainer.models import Shape
+from trainer.reader import find_pictures, open_picture
 
 import pictures
 from conftest import ROOT, run_python
 from seqdigits_tfds import InputError
-from trainer.conversion import convert
-from trainer.models import Shape
-from trainer.reader import find_pictures, open_picture
 
 BAD_FILES = pictures.make_bad_files()
 

@@ -6,11 +6,11 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from trainer.recomposition import make_recomposed_split
 
 import seqdigits_tfds
 from conftest import run_python
 from seqdigits_tfds import BLANK, NO_GLYPH, InputError
-from trainer.recomposition import make_recomposed_split
 
 
 def make_split(name, data_dir, mnist_dir=None):

@@ -2,7 +2,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-
 from trainer.steps import make_train_steps
 
 BATCH_SIZE = 4

@@ -8,11 +8,11 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from trainer.input_pipeline import make_train_dataset
+from trainer.splits import MemorySplit
 
 from conftest import ROOT, run_python
 from kill_and_resume import read_metrics, run_with_kills
-from trainer.input_pipeline import make_train_dataset
-from trainer.splits import MemorySplit
 from trainers import STRATEGIES, make_tf_configs, run_all
 
 NUM_STEPS = 100

@@ -1,1 +1,1 @@
-"""Reference trainer: streams `seqdigits` into distributed Keras training."""
+"""The trainer: streams `seqdigits` into distributed Keras training."""

@@ -10,14 +10,19 @@ from collections.abc import Sequence
 from absl import app, flags, logging
 
 from seqdigits_tfds import InputError
-from trainer.startup import quiet_tensorflow
+from trainer.terminal.startup import quiet_tensorflow
 
 with quiet_tensorflow():
-    from trainer import console, dataset, models, splits
-    from trainer.evaluation import evaluate
-    from trainer.run_directory import read_config
-    from trainer.steps import make_predict_step
-    from trainer.strategy import make_strategy
+    from trainer.data import dataset
+    from trainer.data.loading import load_split
+    from trainer.data.sequences import ExampleShape
+    from trainer.distribution.strategy import make_strategy
+    from trainer.model import networks
+    from trainer.model.inference import predict_split
+    from trainer.model.metrics import compute_metrics
+    from trainer.model.steps import make_predict_step
+    from trainer.run import console
+    from trainer.run.directory import read_config
 
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Run directory of the trainer.", required=True
@@ -30,7 +35,7 @@ _DATA_DIR = flags.DEFINE_string("data_dir", None, "TFDS data directory.")
 _MANUAL_DIR = flags.DEFINE_string(
     "manual_dir", None, "Directory with MNIST's four files, plain or .gz."
 )
-_JSON = flags.DEFINE_bool("json", False, "Print the figures as JSON.")
+_JSON = flags.DEFINE_bool("json", False, "Print the metrics as JSON.")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -42,7 +47,7 @@ def main(argv: Sequence[str]) -> None:
     run = read_config(workdir)
     manual_dir = _MANUAL_DIR.value or run.manual_dir
     builder = dataset.choose_dataset(
-        # As TFDS wants a version to be given.
+        # TFDS's full name a/b/1.0.0, as TFDS accepts it: a/b:1.0.0.
         _DATASET.value or ":".join(run.dataset.rsplit("/", 1)),
         _DATA_DIR.value or run.data_dir,
         manual_dir,
@@ -56,24 +61,26 @@ def main(argv: Sequence[str]) -> None:
         )
     strategy = make_strategy("mirrored")
     with strategy.scope():
-        model = models.load(workdir / "model.keras")
-    wanted, found = models.get_shape(model), dataset.get_shape(builder)
-    if found != wanted:
+        model = networks.load(workdir / "model.keras")
+    expected = ExampleShape.from_model(model)
+    found = ExampleShape.from_dataset(builder)
+    if found != expected:
         raise InputError(
-            f"dataset must be of the model's shape, {wanted}, got {name} of"
+            f"dataset must have the model's shape, {expected}, got {name} with"
             f" {found}"
         )
-    evaluation, _, _ = evaluate(
+    predictions = predict_split(
         strategy,
         make_predict_step(strategy, model),
-        splits.load_split(builder, _SPLIT.value),
+        load_split(builder, _SPLIT.value),
         _SPLIT.value,
     )
+    metrics = compute_metrics(predictions.logits, predictions.labels)
     if _JSON.value:
         content = {"dataset": name, "split": _SPLIT.value}
-        print(json.dumps(content | evaluation.as_dict()))
+        print(json.dumps(content | metrics.as_dict()))
     else:
-        console.print_evaluation(f"{_SPLIT.value} of {name}", evaluation)
+        console.print_metrics(f"{_SPLIT.value} of {name}", metrics)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,170 @@
+"""Chooses the dataset of a run, prepares it, and verifies its records."""
+
+import dataclasses
+import hashlib
+import re
+import sys
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from seqdigits_tfds import InputError, mnist_files
+
+AUTO = "auto"
+MNIST = "seqdigits/mnist"
+EMBEDDED = "seqdigits/optdigits"
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """The dataset of a run.
+
+    Attributes:
+      builder: Its builder, prepared or not.
+      warning: Why `AUTO` did not choose MNIST; None if it did, or if the user
+        named the dataset.
+    """
+
+    builder: tfds.core.DatasetBuilder
+    warning: str | None = None
+
+
+def choose_dataset(
+    name: str, data_dir: str | None, manual_dir: str | None
+) -> Choice:
+    """Finds the dataset `name`, or the best available one for `AUTO`.
+
+    Args:
+      name: TFDS name of a seqdigits config, such as "seqdigits/mnist", or
+        `AUTO`: MNIST if it is prepared, its files are at hand, or it can be
+        downloaded, and the embedded digits otherwise.
+      data_dir: TFDS data directory; None for TFDS's default.
+      manual_dir: Directory with MNIST's four files; None for TFDS's default.
+
+    Raises:
+      InputError: If the dataset or a directory does not exist, or some of
+        MNIST's files are missing.
+    """
+    named_dir = _find_manual_dir(manual_dir)
+    if name != AUTO:
+        return Choice(_make_builder(name, data_dir))
+    builder = _make_builder(MNIST, data_dir)
+    if builder.is_prepared():
+        return Choice(builder)
+    download_dir = tfds.core.Path(builder.data_dir_root) / "downloads"
+    files_dir = named_dir or download_dir / "manual"
+    if mnist_files.find_files(files_dir):
+        return Choice(builder)
+    reason = mnist_files.why_not_downloadable(download_dir)
+    if reason is None:
+        return Choice(builder)
+    return Choice(
+        _make_builder(EMBEDDED, data_dir),
+        warning=f"NOT TRAINING ON MNIST, but on the embedded {EMBEDDED}:\n"
+        + mnist_files.describe_missing_files(files_dir, reason),
+    )
+
+
+def prepare_dataset(
+    builder: tfds.core.DatasetBuilder, manual_dir: str | None
+) -> str:
+    """Prepares the dataset if necessary, and verifies that it is complete.
+
+    Args:
+      builder: From `choose_dataset`.
+      manual_dir: Directory with MNIST's four files; None for TFDS's default.
+
+    Returns:
+      SHA-256 of the dataset's records, as hexadecimal digits.
+
+    Raises:
+      InputError: If the dataset can't be prepared, or is damaged.
+    """
+    if not builder.is_prepared():
+        _prepare(builder, manual_dir)
+    return _verify_records(builder)
+
+
+def _make_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
+    if not re.fullmatch(r"seqdigits(/\w+)?(:[\d.]+)?", name):
+        raise InputError(
+            f"dataset must be {AUTO}, {MNIST}, {EMBEDDED} or another prepared"
+            f" config of seqdigits, got {name!r}"
+        )
+    try:
+        return tfds.builder(name, data_dir=data_dir)
+    except (
+        AssertionError,  # Raised by TFDS for an unknown version.
+        ValueError,
+        tfds.core.DatasetNotFoundError,
+    ) as error:
+        known = ", ".join(tfds.builder_cls("seqdigits").builder_configs)
+        raise InputError(
+            f"dataset {name!r} is neither one of seqdigits' own configs"
+            f" ({known}) nor prepared in"
+            f" {data_dir or 'the default data_dir'}; prepare it with"
+            " `tfds build`, or choose another --dataset"
+        ) from error
+
+
+def _find_manual_dir(manual_dir: str | None) -> tfds.core.Path | None:
+    if manual_dir is None:
+        return None
+    path = tfds.core.Path(manual_dir).expanduser()
+    if not path.is_dir():
+        raise InputError(
+            "manual_dir must be the directory that contains MNIST's files, got"
+            f" {manual_dir!r}, which is not a directory"
+        )
+    return path
+
+
+def _prepare(builder: tfds.core.DatasetBuilder, manual_dir: str | None) -> None:
+    if not sys.stderr.isatty():
+        tfds.disable_progress_bar()
+    num_examples = sum(builder.builder_config.num_examples.values())
+    print(
+        f"Preparing {builder.info.full_name}, {num_examples:,} examples ...",
+        file=sys.stderr,
+        flush=True,
+    )
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(
+            manual_dir=_find_manual_dir(manual_dir), try_download_gcs=False
+        )
+    )
+
+
+def _verify_records(builder: tfds.core.DatasetBuilder) -> str:
+    file_format = builder.info.file_format.value
+    if file_format != "tfrecord":
+        raise InputError(
+            f"{builder.data_path} must hold TFRecords to stream from, and holds"
+            f" {file_format}; prepare the dataset in another --data_dir"
+        )
+    advice = f"; delete {builder.data_path} and start again to rebuild it"
+    digest = hashlib.sha256()
+    for _, split in sorted(builder.info.splits.items()):
+        for path, expected in zip(
+            split.filepaths, split.shard_lengths, strict=True
+        ):
+            try:
+                digest.update(path.read_bytes())
+                found = (
+                    tf.data.TFRecordDataset(str(path))
+                    .reduce(np.int64(0), lambda count, _: count + 1)
+                    .numpy()
+                )
+            except (OSError, tf.errors.OpError) as error:
+                what = "missing" if not path.exists() else "damaged"
+                raise InputError(
+                    f"shard {path} is {what}: expected {expected}"
+                    f" examples{advice}"
+                ) from error
+            if found != expected:
+                raise InputError(
+                    f"shard {path} is truncated: expected {expected} examples,"
+                    f" found {found}{advice}"
+                )
+    return digest.hexdigest()

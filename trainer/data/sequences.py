@@ -1,0 +1,54 @@
+"""What an example looks like: the image's shape, and the label as text."""
+
+import dataclasses
+from typing import Any, Self
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from seqdigits_tfds import BLANK
+
+
+@dataclasses.dataclass(frozen=True)
+class ExampleShape:
+    """The shapes of an example, and so of a model's input and output.
+
+    Attributes:
+      image: (height, width, channels), in pixels.
+      num_positions: Number of positions of a padded sequence.
+      num_classes: Number of classes of a position, including the blank.
+    """
+
+    image: tuple[int, int, int]
+    num_positions: int
+    num_classes: int
+
+    @classmethod
+    def from_dataset(cls, builder: tfds.core.DatasetBuilder) -> Self:
+        """Returns the shape of a dataset's examples."""
+        label = builder.info.features["label"]
+        return cls(
+            image=builder.info.features["image"].shape,
+            num_positions=label.shape[0],
+            num_classes=label.feature.num_classes,
+        )
+
+    @classmethod
+    def from_model(cls, model: Any) -> Self:
+        """Returns the shape of the examples that a Keras model reads."""
+        return cls(tuple(model.input_shape[1:]), *model.output_shape[1:])
+
+
+def to_text(sequence: np.ndarray, empty: str = "(blank)") -> str:
+    """Writes a sequence as text, such as "407".
+
+    Args:
+      sequence: int [positions], classes.
+      empty: The text of a sequence of blanks only.
+
+    Returns:
+      The digits. A blank before the last digit, which is always a mistake,
+      becomes "_".
+    """
+    digits = ("_" if label == BLANK else str(label) for label in sequence)
+    return "".join(digits).rstrip("_") or empty

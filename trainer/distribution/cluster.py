@@ -1,0 +1,117 @@
+"""The workers of a `multi_worker` run, from the TF_CONFIG variable."""
+
+import dataclasses
+import socket
+
+import tensorflow as tf
+
+from seqdigits_tfds import InputError
+
+_CHIEF, _WORKER = "chief", "worker"
+
+_EXAMPLE = (
+    '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type":'
+    ' "worker", "index": 0}}'
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cluster:
+    """All workers of a run, and the one that this process is.
+
+    Attributes:
+      tasks: For each job, "chief" or "worker", the host:port of its tasks.
+      job: This task's job.
+      index: This task's index in its job.
+    """
+
+    tasks: dict[str, list[str]]
+    job: str
+    index: int
+
+    @property
+    def address(self) -> str:
+        """host:port of this task."""
+        return self.tasks[self.job][self.index]
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this task writes the run directory.
+
+        It is the only task of the job "chief" if there is one, and worker 0
+        otherwise.
+        """
+        return self.index == 0 and (
+            self.job == _CHIEF or _CHIEF not in self.tasks
+        )
+
+    def __len__(self) -> int:
+        return sum(map(len, self.tasks.values()))
+
+
+def read_tf_config() -> Cluster:
+    """Reads and validates the environment variable TF_CONFIG.
+
+    Raises:
+      InputError: If it does not define the workers, and which one this is.
+    """
+    resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    try:
+        tasks = resolver.cluster_spec().as_dict()
+        if not tasks:
+            raise ValueError("no workers are defined in it")
+        cluster = Cluster(tasks, resolver.task_type, resolver.task_id)
+        _check(cluster)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            "--strategy=multi_worker needs the environment variable TF_CONFIG"
+            f" as JSON such as {_EXAMPLE}, and can't use the present one:"
+            f" {' '.join(str(error).split())}; correct it, or use"
+            " --strategy=mirrored on a single machine"
+        ) from error
+    return cluster
+
+
+def _check(cluster: Cluster) -> None:
+    unknown = set(cluster.tasks) - {_CHIEF, _WORKER}
+    if unknown:
+        raise ValueError(
+            f"the job {', '.join(sorted(unknown))} is neither chief nor worker"
+        )
+    addresses = [a for tasks in cluster.tasks.values() for a in tasks]
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+            raise ValueError(f"{address!r} is not host:port")
+    if len(set(addresses)) < len(addresses):
+        raise ValueError("two workers have the same address")
+    if len(cluster.tasks.get(_CHIEF, [""])) != 1:
+        raise ValueError("there must be exactly one chief")
+    tasks = cluster.tasks.get(cluster.job, [])
+    if cluster.index not in range(len(tasks)):
+        raise ValueError(
+            f"there is no task {cluster.index!r} among the {len(tasks)} tasks"
+            f" of type {cluster.job!r}"
+        )
+
+
+def check_port_free(cluster: Cluster) -> None:
+    """Checks that this worker can listen on its port.
+
+    TensorFlow would wait, or share the port with the other program.
+
+    Raises:
+      InputError: If the port is in use.
+    """
+    port = int(cluster.address.rpartition(":")[2])
+    with socket.socket() as probe:
+        # Like gRPC: connections in the state TIME_WAIT don't block the port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError as error:
+            raise InputError(
+                f"can't listen on port {port}, which TF_CONFIG gives to this"
+                f" worker ({error.strerror}); stop the program that uses it,"
+                " or give all workers another TF_CONFIG"
+            ) from error

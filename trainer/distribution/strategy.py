@@ -1,0 +1,95 @@
+"""Makes `tf.distribute` strategies by name."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+import tensorflow as tf
+
+from seqdigits_tfds import InputError
+from trainer.distribution.cluster import Cluster, check_port_free
+
+MAX_VIRTUAL_DEVICES = 16
+"""Virtual devices share one CPU: they serve to try things, not to be faster."""
+
+MULTI_WORKER = "multi_worker"
+
+
+def _make_one_device(
+    devices: Sequence[str], _: Cluster | None
+) -> tf.distribute.Strategy:
+    gpus = tf.config.list_logical_devices("GPU")
+    default = gpus[0].name if gpus else "/CPU:0"
+    return tf.distribute.OneDeviceStrategy(devices[0] if devices else default)
+
+
+def _make_mirrored(
+    devices: Sequence[str], _: Cluster | None
+) -> tf.distribute.Strategy:
+    # None stands for all GPUs, or the CPU if there is no GPU.
+    return tf.distribute.MirroredStrategy(devices or None)
+
+
+def _make_multi_worker(
+    _: Sequence[str], cluster: Cluster | None
+) -> tf.distribute.Strategy:
+    if cluster is None:
+        raise ValueError(f"{MULTI_WORKER} needs a cluster")
+    check_port_free(cluster)
+    print(
+        f"Worker {cluster.address} is waiting for all {len(cluster)} workers"
+        " ...",
+        file=sys.stderr,
+        flush=True,
+    )
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec(cluster.tasks),
+        task_type=cluster.job,
+        task_id=cluster.index,
+        rpc_layer="grpc",
+    )
+    # The default communication is NCCL between GPUs and gRPC between CPUs.
+    return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+
+
+STRATEGIES: Mapping[
+    str, Callable[[Sequence[str], Cluster | None], tf.distribute.Strategy]
+] = {
+    "one_device": _make_one_device,
+    "mirrored": _make_mirrored,
+    MULTI_WORKER: _make_multi_worker,
+}
+"""The strategies by name. Each is made from the devices to use, empty for the
+strategy's default, and the cluster, if there is one."""
+
+
+def make_strategy(
+    name: str, virtual_devices: int = 0, cluster: Cluster | None = None
+) -> tf.distribute.Strategy:
+    """Makes the strategy `name`.
+
+    Args:
+      name: One of `STRATEGIES`.
+      virtual_devices: Number of logical devices to split the CPU into, and to
+        use instead of any GPU, 1..`MAX_VIRTUAL_DEVICES`; 0 to use the existing
+        devices. TensorFlow must not have used a device before.
+      cluster: The workers, for `MULTI_WORKER`, which waits until all of them
+        have started.
+
+    Raises:
+      InputError: If the CPU can't be split any more, or this worker's port is
+        in use.
+    """
+    devices: list[str] = []
+    if virtual_devices:
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        parts = [tf.config.LogicalDeviceConfiguration()] * virtual_devices
+        try:
+            tf.config.set_logical_device_configuration(cpu, parts)
+        except RuntimeError as error:
+            raise InputError(
+                f"virtual_devices={virtual_devices} must be set before"
+                " TensorFlow first uses a device, and this process has used"
+                " one; start a new process"
+            ) from error
+        devices = [f"/CPU:{index}" for index in range(virtual_devices)]
+    return STRATEGIES[name](devices, cluster)

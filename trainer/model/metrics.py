@@ -1,0 +1,78 @@
+"""Accuracy and loss of predicted sequences, computed on the host.
+
+They are computed from the logits of a whole split, each image once. Therefore
+they depend neither on the batch size nor on the number of replicas.
+"""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from seqdigits_tfds import BLANK
+
+
+@dataclasses.dataclass(frozen=True)
+class Metrics:
+    """The metrics of a model on a split.
+
+    Attributes:
+      num_images: Number of images.
+      loss: Mean over images of the cross-entropy summed over positions, in
+        nats.
+      individual_accuracy: Correct positions / (positions x images), including
+        blanks.
+      sequence_accuracy: Images with all positions correct / images.
+      by_length: Sequence accuracy of the images with 1, 2, ... digits. The keys
+        are numbers of digits, as strings for JSON.
+      by_position: Individual accuracy at each position, from the left.
+      by_digit: Individual accuracy of the positions whose label is "0", ...,
+        "9" or "blank".
+    """
+
+    num_images: int
+    loss: float
+    individual_accuracy: float
+    sequence_accuracy: float
+    by_length: dict[str, float]
+    by_position: list[float]
+    by_digit: dict[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns all metrics, ready for JSON."""
+        return dataclasses.asdict(self)
+
+
+def compute_metrics(logits: np.ndarray, labels: np.ndarray) -> Metrics:
+    """Computes the metrics of predictions.
+
+    Args:
+      logits: float32 [n, positions, classes].
+      labels: int [n, positions], padded with `BLANK`.
+    """
+    correct = logits.argmax(axis=-1) == labels
+    all_correct = correct.all(axis=1)
+    lengths = (labels != BLANK).sum(axis=1)
+    log_probabilities = np.take_along_axis(
+        special.log_softmax(logits.astype(np.float64), axis=-1),
+        labels[..., None],
+        axis=-1,
+    )[..., 0]
+    return Metrics(
+        num_images=len(labels),
+        loss=float(-log_probabilities.sum(axis=1).mean()),
+        individual_accuracy=float(correct.mean()),
+        sequence_accuracy=float(all_correct.mean()),
+        by_length={
+            str(length): float(all_correct[lengths == length].mean())
+            for length in np.unique(lengths)
+        },
+        by_position=correct.mean(axis=0).tolist(),
+        by_digit={
+            "blank" if digit == BLANK else str(digit): float(
+                correct[labels == digit].mean()
+            )
+            for digit in np.unique(labels)
+        },
+    )

@@ -1,0 +1,77 @@
+"""Reads digits in pictures, with a trained model.
+
+`python -m trainer.predict --workdir=... IMAGE...`: files, folders of PNG and
+JPEG files, or "-" for standard input.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import sys
+from collections.abc import Sequence
+
+from absl import app, flags
+
+from seqdigits_tfds import InputError
+from trainer.terminal.startup import quiet_tensorflow
+
+with quiet_tensorflow():
+    from trainer.predict.pictures import find_pictures
+    from trainer.predict.reader import Reader, read_pictures
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "Run directory of the trainer.")
+_MODEL = flags.DEFINE_string(
+    "model", None, "A model.keras or an export, instead of a run directory."
+)
+_JSON = flags.DEFINE_bool("json", False, "Print one JSON object per picture.")
+_SHOW = flags.DEFINE_string(
+    "show", None, "Folder to save the images that the model sees, as PNGs."
+)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Reads the named pictures."""
+    names = argv[1:]
+    if not names:
+        raise app.UsageError("no picture is named")
+    if bool(_WORKDIR.value) == bool(_MODEL.value):
+        raise app.UsageError("use either --workdir or --model")
+    model = _MODEL.value or os.path.join(_WORKDIR.value or "", "model.keras")
+    reader = Reader.load(pathlib.Path(model).expanduser())
+    show = pathlib.Path(_SHOW.value).expanduser() if _SHOW.value else None
+    if show is not None:
+        try:
+            show.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"show must be a writable folder, got {str(show)!r}"
+                f" ({error.strerror})"
+            ) from error
+    num_failed = 0
+    width = reader.shape.num_positions + 4
+    if not _JSON.value:
+        print(f"{'digits':<{width}}{'confidence':<12}picture")
+    for reading in read_pictures(find_pictures(names), reader, show):
+        # A name with line breaks must stay on one line.
+        name = (
+            reading.image
+            if reading.image.isprintable()
+            else repr(reading.image)
+        )
+        num_failed += reading.error is not None
+        if _JSON.value:
+            print(json.dumps(dataclasses.asdict(reading)), flush=True)
+        elif reading.error is not None:
+            print(f"error: {name}: {reading.error}", file=sys.stderr)
+        else:
+            digits = reading.digits or "(blank)"
+            print(
+                f"{digits:<{width}}{reading.confidence:<12.4f}{name}",
+                flush=True,
+            )
+    sys.exit(1 if num_failed else 0)
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,218 @@
+"""The sections of a report: key figures, charts, tables and images."""
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import sklearn.metrics
+from matplotlib.figure import Figure
+
+from seqdigits_tfds import BLANK
+from seqdigits_tfds.png import encode_png
+from trainer.data.sequences import to_text
+from trainer.report import charts
+from trainer.run.predictions import SavedPredictions, find_confidences
+
+AddChart = Callable[[str, str, Figure], dict[str, str]]
+"""Adds a chart, given its file's name, its title and the figure; returns what
+the template needs."""
+
+
+def list_key_figures(
+    metrics: charts.Lines, results: Mapping[str, Any]
+) -> dict[str, str]:
+    """Lists the most important figures of a run, by description."""
+    train = [line for line in metrics if line["split"] == "train"]
+    minutes, seconds = divmod(round(metrics[-1]["seconds"]), 60)
+    speed = np.median([line["images_per_second"] for line in train])
+    wait = np.median([line["sampled_input_wait_share"] for line in train])
+    return {
+        "sequences correct": percent(results["sequence_accuracy"]),
+        "positions correct": percent(results["individual_accuracy"]),
+        "test images": f"{results['num_images']:,}",
+        "steps, best checkpoint": f"{results['step']:,}",
+        "training and validation": f"{minutes} min {seconds} s",
+        "images/s, median": f"{speed:,.0f}",
+        "waiting for input, sampled": percent(wait),
+    }
+
+
+def show_training(metrics: charts.Lines, add: AddChart) -> dict[str, Any]:
+    """Shows loss, accuracy and speed over the run."""
+    shown = [
+        add(
+            f"{name}_over_{x}",
+            f"{title} over {of}",
+            charts.draw_curves(metrics, name, label, x, of),
+        )
+        for name, title, label in (
+            ("loss", "Loss", "loss, nats an image"),
+            ("sequence_accuracy", "Misread sequences", "misread, %"),
+        )
+        for x, of in (("step", "steps"), ("seconds", "seconds"))
+    ]
+    shown.append(add("speed", "Speed", charts.draw_speed(metrics)))
+    return {
+        "title": "Training",
+        "text": "Training images may be distorted at random, which makes them"
+        " harder to read than validation images.",
+        "charts": shown,
+        "table": [
+            ("step", "seconds", "loss", "sequence accuracy"),
+            *(
+                (
+                    f"{line['step']:,}",
+                    f"{line['seconds']:.0f}",
+                    f"{line['loss']:.4f}",
+                    percent(line["sequence_accuracy"]),
+                )
+                for line in metrics
+                if line["split"] == "validation"
+            ),
+        ],
+    }
+
+
+def show_accuracy(results: Mapping[str, Any], add: AddChart) -> dict[str, Any]:
+    """Shows the accuracy by length, position and digit."""
+    by_position = {
+        str(n): value for n, value in enumerate(results["by_position"], 1)
+    }
+    parts = (
+        ("length", "Sequences by number of digits", results["by_length"]),
+        ("position", "Positions from the left", by_position),
+        ("digit", "Positions by digit", results["by_digit"]),
+    )
+    return {
+        "title": "Accuracy on the test split",
+        "text": f"{results['num_images']:,} images of {results['dataset']},"
+        " each counted once.",
+        "charts": [
+            add(f"by_{name}", title, charts.draw_bars(values, name))
+            for name, title, values in parts
+        ],
+        "table": [
+            (title, key, percent(value))
+            for _, title, values in parts
+            for key, value in values.items()
+        ],
+    }
+
+
+def show_confusion(
+    predictions: SavedPredictions, add: AddChart
+) -> dict[str, Any]:
+    """Shows which digits are read as which."""
+    labels = predictions.labels
+    answers = predictions.logits.argmax(axis=-1)
+    num_classes = predictions.logits.shape[-1]
+    classes = [*map(str, range(BLANK)), "blank"]
+    counts = np.stack(
+        [
+            sklearn.metrics.confusion_matrix(
+                *columns, labels=range(num_classes)
+            )
+            for columns in zip(labels.T, answers.T, strict=True)
+        ]
+    )
+    return {
+        "title": "Confusion matrices",
+        "text": "Number of positions by actual and predicted class, without"
+        " correct predictions.",
+        "charts": [
+            add(
+                "confusion",
+                "All positions",
+                charts.draw_confusion(counts.sum(axis=0), classes),
+            ),
+            *(
+                add(
+                    f"confusion_{number}",
+                    f"Position {number}",
+                    charts.draw_confusion(part, classes),
+                )
+                for number, part in enumerate(counts, 1)
+            ),
+        ],
+        "table": [],
+    }
+
+
+def show_reliability(
+    predictions: SavedPredictions, add: AddChart
+) -> dict[str, Any]:
+    """Shows how often predictions are correct, by confidence."""
+    confidences = find_confidences(predictions.logits)
+    right = predictions.logits.argmax(axis=-1) == predictions.labels
+    return {
+        "title": "Confidence and accuracy",
+        "text": "The confidence of a sequence is the product of those of its"
+        " positions. Labels show the number of predictions.",
+        "charts": [
+            add(
+                "reliability_positions",
+                "Positions",
+                charts.draw_reliability(confidences.ravel(), right.ravel()),
+            ),
+            add(
+                "reliability_sequences",
+                "Sequences",
+                charts.draw_reliability(
+                    confidences.prod(axis=-1), right.all(axis=-1)
+                ),
+            ),
+        ],
+        "table": [],
+    }
+
+
+def show_examples(predictions: SavedPredictions) -> list[dict[str, Any]]:
+    """Shows the selected images, mistakes first."""
+    rows = predictions.rows
+    labels, logits = predictions.labels[rows], predictions.logits[rows]
+    answers = logits.argmax(axis=-1)
+    confidences = find_confidences(logits).prod(axis=-1)
+    pictures = [
+        {
+            "png": to_base64(encode_png(image)),
+            "actual": to_text(label),
+            "predicted": to_text(answer),
+            "confidence": percent(confidence),
+            "wrong": bool((label != answer).any()),
+        }
+        for image, label, answer, confidence in zip(
+            predictions.images, labels, answers, confidences, strict=True
+        )
+    ]
+    order = np.argsort(confidences, kind="stable")
+    all_right = (predictions.logits.argmax(axis=-1) == predictions.labels).all(
+        axis=-1
+    )
+    wrong = [pictures[n] for n in order[::-1] if pictures[n]["wrong"]]
+    right = [pictures[n] for n in order if not pictures[n]["wrong"]]
+    return [
+        {
+            "title": "Misread sequences",
+            "text": f"{len(wrong)} of {(~all_right).sum()} mistakes, in order of"
+            " decreasing confidence: actual digits, predicted digits,"
+            " confidence.",
+            "pictures": wrong,
+        },
+        {
+            "title": "Least certain correct sequences",
+            "text": f"{len(right)} of {all_right.sum():,} correct predictions,"
+            " in order of increasing confidence.",
+            "pictures": right,
+        },
+    ]
+
+
+def percent(share: float) -> str:
+    """Writes a share, 0 to 1, as a percentage."""
+    return f"{100 * share:.2f}\N{NO-BREAK SPACE}%"
+
+
+def to_base64(data: bytes) -> str:
+    """Encodes data for the URL of an image."""
+    return base64.b64encode(data).decode()

@@ -1,0 +1,106 @@
+"""The output of a run on standard output."""
+
+import keras
+import numpy as np
+
+from trainer.config import TrainConfig
+from trainer.data.loading import Splits
+from trainer.data.sequences import to_text
+from trainer.model.metrics import Metrics
+
+
+def print_start(
+    config: TrainConfig,
+    num_replicas: int,
+    model: keras.Model,
+    splits: Splits,
+    total_steps: int,
+    start_step: int,
+) -> None:
+    """Prints what is going to be trained."""
+    sizes = ", ".join(
+        f"{len(splits[name]):,} {name}"
+        for name in ("train", "validation", "test")
+    )
+    size = config.ensemble_size
+    name = f"{size} x {config.model}" if size > 1 else config.model
+    _print_block(
+        {
+            "dataset": f"{config.dataset} ({sizes})",
+            "model": f"{name}, {model.count_params():,} parameters",
+            "strategy": f"{config.strategy}, {num_replicas} replica(s)",
+            "batch": f"{config.global_batch_size} images over all replicas",
+            "length": f"{config.epochs} epochs, {total_steps:,} steps"
+            + (f", resuming after step {start_step:,}" if start_step else ""),
+            "precision": config.precision,
+            "workdir": str(config.run_path),
+        }
+    )
+
+
+def print_validation(name: str, metrics: Metrics) -> None:
+    """Prints the line at the end of an epoch."""
+    print(
+        f"{name}: validation loss {metrics.loss:.4f}, sequence accuracy"
+        f" {metrics.sequence_accuracy:.4f}, individual accuracy"
+        f" {metrics.individual_accuracy:.4f}",
+        flush=True,
+    )
+
+
+def print_samples(logits: np.ndarray, labels: np.ndarray) -> None:
+    """Prints actual and predicted sequences.
+
+    Args:
+      logits: float32 [n, positions, classes].
+      labels: int [n, positions].
+    """
+    print("\nSamples of the test split:\n  actual   predicted")
+    for actual, predicted in zip(labels, logits.argmax(axis=-1), strict=True):
+        mark = "" if (actual == predicted).all() else "  wrong"
+        print(f"  {to_text(actual):<8} {to_text(predicted):<8}{mark}")
+
+
+def print_end(config: TrainConfig, num_steps: int, metrics: Metrics) -> None:
+    """Prints the metrics on the test split, and where the files are."""
+    print_metrics(
+        f"test of {config.dataset}, after {num_steps:,} steps",
+        metrics,
+        files=f"{config.run_path}/report/index.html, results.json,"
+        " model.keras, ...",
+    )
+
+
+def print_metrics(split: str, metrics: Metrics, **more: str) -> None:
+    """Prints the metrics on a split.
+
+    Args:
+      split: Description of the split.
+      metrics: The metrics.
+      **more: Further lines, by name.
+    """
+    by_length = ", ".join(
+        f"{length}: {accuracy:.4f}"
+        for length, accuracy in metrics.by_length.items()
+    )
+    _print_block(
+        {
+            "split": f"{split}, {metrics.num_images:,} images",
+            "sequence accuracy": f"{metrics.sequence_accuracy:.4f}",
+            "individual accuracy": f"{metrics.individual_accuracy:.4f}",
+            "by length": by_length,
+            **more,
+        }
+    )
+
+
+def print_warning(message: str) -> None:
+    """Prints a warning that can't be overlooked."""
+    rule = "!" * 72
+    print(f"{rule}\n{message}\n{rule}", flush=True)
+
+
+def _print_block(entries: dict[str, str]) -> None:
+    width = max(map(len, entries))
+    lines = (f"  {name:<{width}}  {text}" for name, text in entries.items())
+    print("", *lines, "", sep="\n", flush=True)

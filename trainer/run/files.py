@@ -1,0 +1,71 @@
+"""Writes files completely or not at all, and explains errors."""
+
+import contextlib
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+from seqdigits_tfds import InputError
+
+
+def write_atomically(path: pathlib.Path, content: bytes) -> None:
+    """Writes a file. Readers see the old or the new content, never a part.
+
+    Raises:
+      InputError: If it can't be written; the old content is kept.
+    """
+    partial = path.with_name(f"partial.{path.name}")
+    try:
+        with explain_write_errors(path):
+            partial.write_bytes(content)
+            os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def explain_write_errors(path: pathlib.Path) -> Iterator[None]:
+    """Turns errors while a block writes `path` into an `InputError`."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        # TensorFlow's messages may have several lines.
+        reason = getattr(error, "strerror", None) or " ".join(
+            str(error).split()
+        )
+        raise InputError(
+            f"{path} can't be written ({reason}); free disk space or fix the"
+            " permissions, and run the same command again: it resumes from the"
+            " last checkpoint"
+        ) from error
+
+
+def check_writable(directory: pathlib.Path, setting: str) -> None:
+    """Checks that files can be created in a directory, and leaves none.
+
+    Args:
+      directory: The directory; it need not exist.
+      setting: Name of the setting that it comes from.
+
+    Raises:
+      InputError: If no file can be created.
+    """
+    try:
+        missing = [
+            path
+            for path in (directory, *directory.parents)
+            if not path.exists()
+        ]
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+        for path in missing:
+            path.rmdir()
+    except OSError as error:
+        raise InputError(
+            f"{setting} must be a writable directory, got {str(directory)!r}"
+            f" ({error.strerror}); choose another --{setting}"
+        ) from error

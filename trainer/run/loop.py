@@ -1,0 +1,240 @@
+"""The training loop: restores a run, trains, validates, saves, and tests.
+
+All workers run the same loop. The run directory of the chief is the run's; the
+others write to a temporary one.
+"""
+
+import dataclasses
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+import tensorflow as tf
+
+from trainer.config import TrainConfig
+from trainer.data import pipeline
+from trainer.data.distortion import Distortion
+from trainer.data.loading import Splits, read_images
+from trainer.data.sequences import to_text
+from trainer.distribution.collectives import broadcast
+from trainer.model.inference import Predictions, predict_split
+from trainer.model.metrics import Metrics, compute_metrics
+from trainer.run import console
+from trainer.run.checkpoints import Checkpoint, Position
+from trainer.run.history import History
+from trainer.run.learner import Learner
+from trainer.run.preemption import Preemption
+from trainer.run.schedule import Schedule
+from trainer.run.throughput import Throughput
+from trainer.terminal.progress import Progress
+
+_NUM_MISREAD = 10
+"""Number of misread images of each validation that are saved."""
+
+
+class Loop:
+    """A run, from its current position on.
+
+    Args:
+      config: The resolved settings.
+      strategy: The strategy.
+      learner: What is trained.
+      splits: The splits by name.
+      schedule: The steps of the run.
+      history: Where to save.
+      preemption: Says when to stop.
+
+    Attributes:
+      position: The progress of the run.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        strategy: tf.distribute.Strategy,
+        learner: Learner,
+        splits: Splits,
+        schedule: Schedule,
+        history: History,
+        preemption: Preemption,
+    ) -> None:
+        self.position = Position()
+        self._config = config
+        self._strategy = strategy
+        self._learner = learner
+        self._splits = splits
+        self._schedule = schedule
+        self._history = history
+        self._preemption = preemption
+        self._start_time = self._save_time = time.monotonic()
+
+    def restore(self) -> None:
+        """Moves to the position of the chief's last checkpoint.
+
+        Raises:
+          InputError: If all checkpoints are damaged.
+        """
+        checkpoint, warnings = self._history.restore()
+        for warning in warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+        position = checkpoint.position if checkpoint else Position()
+        self.position = Position.from_numbers(
+            broadcast(self._strategy, dataclasses.astuple(position))
+        )
+        if self.position.step:
+            self._assign(checkpoint)
+
+    def train(self) -> None:
+        """Trains until the last step, with validations in between."""
+        config = self._config
+        self._start_time = time.monotonic() - self.position.seconds
+        num_positions = self._learner.model.output_shape[1]
+        distortion = Distortion(num_positions, config.recipe.distortion)
+        batches = iter(
+            self._strategy.distribute_datasets_from_function(
+                lambda context: pipeline.make_train_dataset(
+                    self._splits["train"],
+                    config.global_batch_size,
+                    config.seed,
+                    self.position.step,
+                    context,
+                    distortion,
+                )
+            )
+        )
+        self._save_time = time.monotonic()
+        with self._preemption.deferred():
+            for end in self._schedule.validations:
+                epoch = self._schedule.epoch_of(end) + 1
+                name = f"Epoch {epoch}/{config.epochs}"
+                if self.position.step < end:
+                    self._train_until(end, name, batches)
+                if self.position.validated_step < end:
+                    self._validate(name)
+
+    def _train_until(self, end: int, name: str, batches: Iterator) -> None:
+        step = self.position.step
+        throughput = Throughput()
+        with Progress(end - step, name, "steps") as progress:
+            while step < end:
+                self._history.tensorboard.profile(
+                    step, self._config.profile_steps
+                )
+                num_steps = self._schedule.next_break(step, end) - step
+                num_images = num_steps * self._config.global_batch_size
+                with throughput.measuring(num_images):
+                    done = self._learner.train_steps(
+                        batches,
+                        tf.constant(num_steps),
+                        tf.constant(self.position.sums),
+                        tf.constant(float(self._preemption.requested)),
+                    )
+                    sums = done["sums"].numpy()
+                throughput.input_wait += num_steps * float(
+                    done["sampled_input_wait"]
+                )
+                step += num_steps
+                self.position = self.position.after_steps(step, sums)
+                progress.advance(num_steps, **self.position.means)
+                if step == end or step % self._config.log_every_steps == 0:
+                    self._log_training(throughput)
+                if done["stop"] > 0:
+                    self._save()
+                    self._preemption.stop(f"Step {step} is saved. ")
+                self._save_if_due()
+
+    def _log_training(self, throughput: Throughput) -> None:
+        line = {
+            **self.position.means,
+            "learning_rate": self._learner.learning_rate,
+            **throughput.take(),
+        }
+        self._log("train", line)
+        self.position = self.position.after_line()
+
+    def _save_if_due(self) -> None:
+        config = self._config
+        seconds = time.monotonic() - self._save_time
+        if (
+            self.position.step % config.checkpoint_every_steps == 0
+            or seconds > config.checkpoint_every_seconds
+        ):
+            self._save()
+
+    def _validate(self, name: str) -> None:
+        predictions, metrics = self._evaluate("validation")
+        self._log("validation", metrics.as_dict())
+        console.print_validation(name, metrics)
+        self.position = self.position.after_validation(
+            metrics.sequence_accuracy
+        )
+        self._write_misread(predictions)
+        self._save()
+
+    def _write_misread(self, predictions: Predictions) -> None:
+        labels = predictions.labels
+        predicted = predictions.logits.argmax(axis=-1)
+        rows = np.flatnonzero((predicted != labels).any(axis=-1))
+        rows = rows[:_NUM_MISREAD]
+        self._history.tensorboard.write_images(
+            self.position.step,
+            read_images(self._splits["validation"], rows),
+            [
+                f"{to_text(labels[row])}, {to_text(predicted[row])}"
+                for row in rows
+            ],
+        )
+
+    def test(self, is_chief: bool) -> tuple[Predictions, Metrics]:
+        """Assigns the best checkpoint to the model, and evaluates it on `test`.
+
+        Args:
+          is_chief: Whether this worker has the checkpoints.
+
+        Returns:
+          The predictions for all examples of `test`, and their metrics.
+
+        Raises:
+          InputError: If the best checkpoint is missing or damaged.
+        """
+        best_step = self.position.best_step
+        best = self._history.load_best(best_step) if is_chief else None
+        self._assign(best)
+        return self._evaluate("test")
+
+    def _evaluate(
+        self, split: Literal["validation", "test"]
+    ) -> tuple[Predictions, Metrics]:
+        predictions = predict_split(
+            self._strategy,
+            self._learner.predict_step,
+            self._splits[split],
+            split,
+        )
+        return predictions, compute_metrics(
+            predictions.logits, predictions.labels
+        )
+
+    def _assign(self, checkpoint: Checkpoint | None) -> None:
+        """Assigns the variables of the chief's checkpoint on all workers."""
+        if checkpoint is not None:
+            self._learner.assign_variables(checkpoint.arrays)
+        names, values = zip(
+            *self._learner.read_variables().items(), strict=True
+        )
+        values = broadcast(self._strategy, values)
+        self._learner.assign_variables(dict(zip(names, values, strict=True)))
+
+    def _log(self, split: str, figures: dict[str, Any]) -> None:
+        seconds = round(time.monotonic() - self._start_time, 3)
+        self.position = dataclasses.replace(self.position, seconds=seconds)
+        step = self.position.step
+        epoch = self._schedule.epoch_of(step)
+        head = {"step": step, "epoch": epoch, "split": split}
+        self._history.append({**head, **figures, "seconds": seconds})
+
+    def _save(self) -> None:
+        self._history.save(self.position, self._learner.read_variables())
+        self._save_time = time.monotonic()

@@ -1,0 +1,1 @@
+"""What all programs show in a terminal: `progress`, and a quiet `startup`."""

@@ -1,0 +1,124 @@
+"""A whole training, from the settings to the report.
+
+`train_and_evaluate` reads from top to bottom like the run that it performs.
+"""
+
+import contextlib
+from typing import Any
+
+from trainer.config import TrainConfig
+from trainer.data import dataset
+from trainer.data.loading import load_splits
+from trainer.data.sequences import ExampleShape
+from trainer.distribution.cluster import read_tf_config
+from trainer.distribution.collectives import (
+    broadcast,
+    check_agreement,
+    detect_lost_workers,
+)
+from trainer.distribution.strategy import MULTI_WORKER, make_strategy
+from trainer.report.page import write_report
+from trainer.run import console
+from trainer.run.directory import open_run
+from trainer.run.learner import Learner
+from trainer.run.loop import Loop
+from trainer.run.predictions import SavedPredictions
+from trainer.run.preemption import Preemption
+from trainer.run.schedule import Schedule
+
+_NUM_SAMPLES = 10
+"""Number of predictions printed at the end."""
+
+
+def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
+    """Trains and tests a model, or does what is left of it.
+
+    Args:
+      config: The settings.
+
+    Returns:
+      The content of the run directory's results.json. It is empty on workers
+      other than the chief if the run was finished before.
+
+    Raises:
+      InputError: If a setting or file can't be used.
+      LostWorkerError: If another worker ended too early.
+      SystemExit: If SIGTERM or SIGINT arrived; the run can be resumed.
+    """
+    cluster = None
+    if config.strategy == MULTI_WORKER:
+        cluster = read_tf_config()
+    is_chief = cluster is None or cluster.is_chief
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(detect_lost_workers(cluster))
+        strategy = make_strategy(
+            config.strategy, config.virtual_devices, cluster
+        )
+        # After the strategy: TensorFlow's cluster installs a SIGTERM handler.
+        preemption = stack.enter_context(Preemption())
+        num_replicas = strategy.num_replicas_in_sync
+        config.check_replicas(num_replicas)
+        choice = dataset.choose_dataset(
+            config.dataset, config.data_dir, config.manual_dir
+        )
+        if choice.warning:
+            console.print_warning(choice.warning)
+        builder = choice.builder
+        config = config.resolve(builder.info.full_name)
+        run = stack.enter_context(open_run(config.run_path, is_chief))
+        run.check(config)
+        if broadcast(strategy, [run.results is not None])[0]:
+            print(f"This run is already finished: see {run.results_path}.")
+            return run.results or {}
+        digest = dataset.prepare_dataset(builder, config.manual_dir)
+        schedule = Schedule.from_config(
+            config, builder.info.splits["train"].num_examples
+        )
+        splits = load_splits(
+            builder,
+            input_name=config.input,
+            train_sequences=config.train_sequences,
+            manual_dir=config.manual_dir,
+        )
+        run.lock_and_record(config, digest, num_replicas)
+        check_agreement(strategy, [config.result_settings(), digest])
+        learner = Learner(
+            config,
+            strategy,
+            ExampleShape.from_dataset(builder),
+            schedule.total_steps,
+        )
+        loop = Loop(
+            config, strategy, learner, splits, schedule, run.history, preemption
+        )
+        loop.restore()
+        console.print_start(
+            config,
+            num_replicas,
+            learner.model,
+            splits,
+            schedule.total_steps,
+            loop.position.step,
+        )
+        loop.train()
+        predictions, metrics = loop.test(is_chief)
+        best_step = loop.position.best_step
+        results = {
+            "dataset": config.dataset,
+            "split": "test",
+            "step": best_step,
+            **metrics.as_dict(),
+        }
+        if is_chief:
+            run.write_model(learner.model)
+            SavedPredictions.select(predictions, splits["test"]).save(
+                run.predictions_path
+            )
+            write_report(run.path, results)
+            # Last, because it marks the run as finished.
+            run.write_results(results)
+        console.print_samples(
+            predictions.logits[:_NUM_SAMPLES], predictions.labels[:_NUM_SAMPLES]
+        )
+        console.print_end(config, best_step, metrics)
+        return results
