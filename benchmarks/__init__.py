@@ -1,1 +1,1 @@
-"""Measurements, each a program that prints what it compared."""
+"""Benchmarks of the builder, the input pipeline, and the models."""

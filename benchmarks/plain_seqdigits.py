@@ -1,7 +1,7 @@
-"""The dataset as a TFDS builder is usually written: one array after the other.
+"""A TFDS builder as it is usually written: it yields one example at a time.
 
-For comparison only: it draws with a sequential generator, and resizes and
-yields image after image.
+For comparison only. It draws with a sequential generator, and renders each
+image separately.
 """
 
 from collections.abc import Iterator
@@ -12,29 +12,33 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from seqdigits_tfds import errors, glyphs, mnist_files
+from seqdigits_tfds.composition import BLANK, NO_GLYPH
 
 NUM_EXAMPLES = {"train": 60_000, "validation": 5_000, "test": 10_000}
 MAX_DIGITS = 5
-_SIZE = 64
+IMAGE_SIZE = 64
+"""Height and width of an image, in pixels."""
 
 
 class PlainSeqdigits(tfds.core.GeneratorBasedBuilder):
-    """What `seqdigits/mnist` has, without its guarantees."""
+    """The features and splits of `seqdigits/mnist`, without its guarantees."""
 
     VERSION = tfds.core.Version("1.0.0")
-    MANUAL_DOWNLOAD_INSTRUCTIONS = "Put MNIST's four files here."
+    MANUAL_DOWNLOAD_INSTRUCTIONS = "Put MNIST's four files into manual_dir."
 
     def _info(self) -> tfds.core.DatasetInfo:
-        label = tfds.features.ClassLabel(num_classes=11)
-        ids = tfds.features.Tensor(shape=(MAX_DIGITS,), dtype=np.int64)
+        label = tfds.features.ClassLabel(num_classes=BLANK + 1)
+        shape = (IMAGE_SIZE, IMAGE_SIZE, 1)
         return tfds.core.DatasetInfo(
             builder=self,
             features=tfds.features.FeaturesDict(
                 {
-                    "image": tfds.features.Image(shape=(_SIZE, _SIZE, 1)),
+                    "image": tfds.features.Image(shape=shape),
                     "label": tfds.features.Sequence(label, length=MAX_DIGITS),
                     "length": np.int64,
-                    "glyph_id": ids,
+                    "glyph_id": tfds.features.Tensor(
+                        shape=(MAX_DIGITS,), dtype=np.int64
+                    ),
                 }
             ),
             supervised_keys=("image", "label"),
@@ -52,21 +56,21 @@ class PlainSeqdigits(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(
         self, source: glyphs.GlyphSource, split: str
     ) -> Iterator[tuple[int, dict[str, Any]]]:
-        random = np.random.default_rng(0)
+        rng = np.random.default_rng(0)
         for key in range(NUM_EXAMPLES[split]):
-            length = int(random.integers(1, MAX_DIGITS + 1))
-            rows = random.choice(source.pools[split], length)
+            length = int(rng.integers(1, MAX_DIGITS + 1))
+            rows = rng.choice(source.pools[split], length)
             image = draw(source.images[rows])
-            blanks = (0, MAX_DIGITS - length)
+            padding = (0, MAX_DIGITS - length)
             yield (
                 key,
                 {
                     "image": image[:, :, None],
                     "label": np.pad(
-                        source.labels[rows], blanks, constant_values=10
+                        source.labels[rows], padding, constant_values=BLANK
                     ),
                     "length": length,
-                    "glyph_id": np.pad(rows, blanks, constant_values=-1),
+                    "glyph_id": np.pad(rows, padding, constant_values=NO_GLYPH),
                 },
             )
 
@@ -74,23 +78,34 @@ class PlainSeqdigits(tfds.core.GeneratorBasedBuilder):
 def load_glyphs(manual_dir: str | tfds.core.Path) -> glyphs.GlyphSource:
     """Loads MNIST's digits.
 
+    Args:
+      manual_dir: Directory with MNIST's four files.
+
     Raises:
-      InputError: If MNIST's four files aren't in `manual_dir`.
+      InputError: If a file is missing, or is not the published one.
     """
     files = mnist_files.find_files(tfds.core.Path(manual_dir))
     if files is None:
         raise errors.InputError(
-            "manual_dir must be the directory that MNIST's four files are in,"
-            f" got {str(manual_dir)!r}, where they are not"
+            "manual_dir must be the directory that contains MNIST's four"
+            f" files, got {str(manual_dir)!r}, which contains none of them"
         )
     return glyphs.load_mnist(files)
 
 
 def draw(digits: np.ndarray) -> np.ndarray:
-    """Stitches digits uint8 [k, 28, 28] and resizes the row, as Pillow does."""
-    row = np.zeros((28, 28 * MAX_DIGITS), np.uint8)
-    row[:, : 28 * len(digits)] = np.hstack(list(digits))
+    """Draws one image.
+
+    Args:
+      digits: uint8 [k, 28, 28], at most `MAX_DIGITS` digits.
+
+    Returns:
+      uint8 [64, 64], the digits side by side, resized by Pillow.
+    """
+    size = glyphs.GLYPH_SIZE
+    row = np.zeros((size, size * MAX_DIGITS), np.uint8)
+    row[:, : size * len(digits)] = np.hstack(list(digits))
     resized = Image.fromarray(row).resize(
-        (_SIZE, _SIZE), Image.Resampling.BILINEAR
+        (IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR
     )
     return np.asarray(resized)

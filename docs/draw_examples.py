@@ -1,4 +1,4 @@
-"""Draws docs/examples.png, the README's picture of the data."""
+"""Draws docs/examples.png, the picture of the data in the README."""
 
 import pathlib
 
@@ -11,7 +11,7 @@ _ROWS, _COLUMNS = 2, 6
 
 
 def main() -> None:
-    """Draws the first examples of the training split of `mnist`."""
+    """Draws the first training examples of `seqdigits/mnist`."""
     split = f"train[:{_ROWS * _COLUMNS}]"
     examples = tfds.as_numpy(tfds.load("seqdigits/mnist", split=split))
     figure = Figure(figsize=(9, 3.6), layout="constrained")
@@ -19,9 +19,11 @@ def main() -> None:
         figure.subplots(_ROWS, _COLUMNS).flat, examples, strict=True
     ):
         axes.imshow(example["image"][:, :, 0], cmap="gray")
-        labels = example["label"].tolist()
-        digits = ["·" if n == seqdigits_tfds.BLANK else str(n) for n in labels]
-        axes.set_title(" ".join(digits), fontsize=14)
+        title = " ".join(
+            "·" if label == seqdigits_tfds.BLANK else str(label)
+            for label in example["label"]
+        )
+        axes.set_title(title, fontsize=14)
         axes.axis("off")
     figure.savefig(pathlib.Path(__file__).with_name("examples.png"), dpi=80)
 

@@ -1,62 +1,35 @@
-"""What all tests share: real data, prepared once, and real processes."""
+"""The fixtures of several files: real data, prepared once, and real runs."""
 
 import os
 import pathlib
-import subprocess
-import sys
 
 import filelock
 import pytest
 
-import seqdigits_tfds
-
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-ROOT = pathlib.Path(__file__).parent.parent
+import keras
+import tensorflow as tf
 
+import small_network
+from helpers import NO_NETWORK, SHORT, TINY, build, build_custom, train
+from trainer.config import TrainConfig
+from trainer.train import train_and_evaluate
 
-NO_NETWORK = {"https_proxy": "http://127.0.0.1:9"}
-"""Environment in which nothing can be downloaded: nobody listens there."""
-
-
-def run(*command, cwd=ROOT, check=True, **environment):
-    """Runs a command; its output is in the message if it fails."""
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-    )
-    if check and done.returncode:
-        raise AssertionError(
-            f"{command} ended with {done.returncode}:\n{done.stdout[-3000:]}\n"
-            f"{done.stderr[-3000:]}"
-        )
-    return done
-
-
-def run_python(*arguments, **kwargs):
-    """Runs this Python."""
-    return run(sys.executable, *arguments, **kwargs)
-
-
-def train(*flags, **kwargs):
-    """Runs the trainer."""
-    return run_python("-m", "trainer", *flags, **kwargs)
-
-
-def build(*arguments, **kwargs):
-    """Runs `tfds build`."""
-    program = pathlib.Path(sys.executable).parent / "tfds"
-    return run(program, "build", *arguments, **kwargs)
+small_network.register()
+# Two replicas in one process. TensorFlow can only be told once.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2,
+)
 
 
 def pytest_addoption(parser):
     parser.addoption(
         "--whole-trainings",
         action="store_true",
-        help="Run README's trainings to their end, not four steps: an hour.",
+        help="Run README's trainings until they end, which takes an hour.",
     )
 
 
@@ -64,7 +37,8 @@ def pytest_addoption(parser):
 def share(tmp_path_factory, worker_id):
     """Makes a folder once for all of pytest's worker processes.
 
-    A function of the folder's name and of what fills it; gives its path.
+    A function of the folder's name and of a function that fills it. It returns
+    the folder.
     """
     root = tmp_path_factory.getbasetemp()
     if worker_id != "master":
@@ -92,73 +66,28 @@ def mnist_dir():
 
 
 @pytest.fixture(scope="session")
-def optdigits_data_dir(share):
-    """A TFDS data directory with `seqdigits/optdigits` in it."""
-    return share(
-        "optdigits_data",
-        lambda folder: build(
-            "seqdigits_tfds", "--config=optdigits", f"--data_dir={folder}"
-        ),
-    )
-
-
-@pytest.fixture(scope="session")
 def mnist_data_dir(share, mnist_dir):
-    """A TFDS data directory with `seqdigits/mnist` in it."""
+    """A TFDS data directory with `seqdigits/mnist`, built on the command line.
+
+    The command is run inside the package, where it needs no name.
+    """
     return share(
         "mnist_data",
         lambda folder: build(
-            "seqdigits_tfds",
             "--config=mnist",
             f"--manual_dir={mnist_dir}",
             f"--data_dir={folder}",
+            cwd=pathlib.Path(__file__).parent.parent / "seqdigits_tfds",
         ),
     )
-
-
-TINY = {"name": "tiny", "num_train": 480, "num_validation": 40, "num_test": 80}
-
-
-def build_custom(folder, *, file_format="tfrecord", **settings):
-    config = seqdigits_tfds.SeqDigitsConfig(source="optdigits", **settings)
-    seqdigits_tfds.Builder(
-        data_dir=folder, config=config, file_format=file_format
-    ).download_and_prepare()
-
-
-@pytest.fixture(scope="session")
-def tiny_data_dir(share):
-    """A TFDS data directory with the small custom config `seqdigits/tiny`."""
-    return share("tiny_data", lambda folder: build_custom(folder, **TINY))
-
-
-@pytest.fixture(scope="session")
-def preemption_data_dir(share):
-    """A TFDS data directory with `seqdigits/evaluated`: much to evaluate."""
-    return share(
-        "evaluated_data",
-        lambda folder: build_custom(
-            folder,
-            name="evaluated",
-            num_train=480,
-            num_validation=3_000,
-            num_test=3_000,
-        ),
-    )
-
-
-@pytest.fixture(scope="session", params=["optdigits", "mnist"])
-def prepared(request):
-    """Each config's name and the data directory that it is prepared in."""
-    return request.param, request.getfixturevalue(f"{request.param}_data_dir")
 
 
 @pytest.fixture(scope="session")
 def first_run(share):
-    """The main job, for one epoch, where nothing was prepared before.
+    """The main job, for one epoch, with nothing prepared before.
 
-    The folder with its `data`, its run directory `my_run`, and what it said on
-    `stdout` and `stderr`.
+    The folder has its data directory, its run directory `my_run`, and its
+    output in `stdout` and `stderr`.
     """
 
     def fill(folder):
@@ -173,3 +102,52 @@ def first_run(share):
         (folder / "stderr").write_text(done.stderr)
 
     return share("first_run", fill)
+
+
+@pytest.fixture(scope="session")
+def optdigits_data_dir(first_run):
+    """A TFDS data directory with `seqdigits/optdigits`."""
+    return first_run / "data"
+
+
+@pytest.fixture(scope="session")
+def tiny_data_dir(share):
+    """A TFDS data directory with the small custom config `seqdigits/tiny`."""
+    return share("tiny_data", lambda folder: build_custom(folder, **TINY))
+
+
+@pytest.fixture(scope="session", params=["optdigits", "mnist"])
+def prepared(request):
+    """Each config's name, and the data directory that has it."""
+    return request.param, request.getfixturevalue(f"{request.param}_data_dir")
+
+
+@pytest.fixture
+def train_here(tiny_data_dir):
+    """Trains on `seqdigits/tiny` in this process.
+
+    A function of the run directory and of settings; returns the results.
+    """
+
+    def run(workdir, **settings):
+        return train_and_evaluate(
+            TrainConfig(
+                **{
+                    "dataset": "seqdigits/tiny",
+                    "data_dir": str(tiny_data_dir),
+                    "workdir": str(workdir) if workdir else None,
+                    "model": "small",
+                    "strategy": "one_device",
+                    **settings,
+                }
+            )
+        )
+
+    yield run
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture
+def short_run(share, train_here):
+    """The run directory of a finished run with the settings `SHORT`."""
+    return share("short_run", lambda folder: train_here(folder, **SHORT))

@@ -1,32 +1,51 @@
-"""The contestants of the benchmarks stream what they should."""
+"""The benchmarks' loaders read what they should, and are measured fairly."""
 
 import functools
 import importlib.util
+import json
+import resource
 
 import numpy as np
 import pytest
 
-from benchmarks import feed_data, feeds, measuring
-from conftest import TINY, build_custom, run_python
+from benchmarks import suite
+from benchmarks.loaders.bare import BareNumPy, BarePngDecoding
+from benchmarks.loaders.grain_loaders import GrainDataSource, GrainPixels
+from benchmarks.loaders.hugging_face import HuggingFaceDisk, HuggingFaceMemory
+from benchmarks.loaders.split_files import SplitFiles, SplitWriter
+from benchmarks.loaders.tf_data import (
+    SeqDigitsDisk,
+    SeqDigitsMemory,
+    TfdsLoad,
+)
+from benchmarks.loaders.torch_loaders import (
+    TorchBatchSampler,
+    TorchDataSource,
+    TorchTensors,
+)
+from benchmarks.measuring import Comparison, measure_in_turn
+from benchmarks.remote import KIBIBYTE, RemoteObject
+from helpers import TINY, build_custom, run_python
+from seqdigits_tfds import InputError
 
 
 @pytest.fixture(scope="module")
-def data(tiny_data_dir, tmp_path_factory):
-    return feed_data.Data(
+def files(tiny_data_dir, tmp_path_factory):
+    return SplitFiles(
         "seqdigits/tiny",
         str(tiny_data_dir),
-        str(tmp_path_factory.mktemp("array_record")),
-        tmp_path_factory.mktemp("data"),
+        tmp_path_factory.mktemp("files"),
+        array_record_dir=str(tmp_path_factory.mktemp("array_record")),
     )
 
 
 @pytest.fixture(scope="module")
-def preparation(data):
-    preparation = feed_data.Preparation(data)
-    preparation.write_arrays()
+def writer(files):
+    writer = SplitWriter(files)
+    writer.write_arrays()
     if importlib.util.find_spec("array_record"):
-        build_custom(data.array_record_dir, file_format="array_record", **TINY)
-    return preparation
+        build_custom(files.array_record_dir, file_format="array_record", **TINY)
+    return writer
 
 
 def sort_examples(images, labels):
@@ -37,84 +56,130 @@ def sort_examples(images, labels):
 
 
 @pytest.mark.parametrize(
-    ("module", "make"),
+    ("library", "make"),
     [
-        ("numpy", feeds.NumPy),
-        ("tensorflow", feeds.SeqDigits),
-        ("tensorflow", feeds.SeqDigitsRecords),
-        ("tensorflow", feeds.TfdsLoad),
-        ("torch", functools.partial(feeds.Torch, num_workers=1)),
-        ("torch", functools.partial(feeds.TorchInBulk, num_workers=0)),
-        (
-            "torch",
-            functools.partial(feeds.TorchFromDisk, num_workers=0),
-        ),
-        ("datasets", functools.partial(feeds.HuggingFace, format_name="torch")),
-        (
-            "datasets",
-            functools.partial(feeds.HuggingFaceFromDisk, format_name="numpy"),
-        ),
-        ("grain", functools.partial(feeds.Grain, num_workers=0)),
-        ("grain", functools.partial(feeds.GrainFromDisk, num_workers=0)),
+        ("numpy", BareNumPy),
+        ("tensorflow", SeqDigitsMemory),
+        ("tensorflow", SeqDigitsDisk),
+        ("tensorflow", TfdsLoad),
+        ("torch", functools.partial(TorchTensors, num_workers=1)),
+        ("torch", functools.partial(TorchBatchSampler, num_workers=0)),
+        ("torch", functools.partial(TorchDataSource, num_workers=0)),
+        ("datasets", functools.partial(HuggingFaceMemory, format_name="numpy")),
+        ("datasets", functools.partial(HuggingFaceDisk, format_name="numpy")),
+        ("grain", functools.partial(GrainPixels, num_workers=0)),
+        ("grain", functools.partial(GrainDataSource, num_workers=0)),
     ],
 )
-def test_an_epoch_has_each_example_once(data, preparation, module, make):
-    pytest.importorskip(module)
-    if module == "datasets":
-        preparation.write_hugging_face()
-    if module == "grain":
-        preparation.write_array_record()
-    feed = make(data)
-    feed.open()
+def test_an_epoch_has_each_example_once(files, writer, library, make):
+    pytest.importorskip(library)
+    if library == "datasets":
+        writer.write_hugging_face()
+    if library == "grain":
+        writer.write_array_record()
+    loader = make(files)
+    loader.open()
     epochs = []
     for _ in range(2):
         images, labels = [], []
-        for image_batch, label_batch in feed.epoch(48):
+        for image_batch, label_batch in loader.epoch(48):
             assert len(image_batch) == len(label_batch) == 48
             images.extend(image_batch)
             labels.extend(label_batch)
         assert sort_examples(images, labels) == sort_examples(
-            *data.load_arrays()
+            *files.load_arrays()
         )
         epochs.append([np.asarray(label).tobytes() for label in labels])
     assert epochs[0] != epochs[1]
 
 
-def test_contestants_are_measured(data, preparation):
-    with measuring.Child(feeds.PngDecoding, data) as child:
-        assert child.call("measure_cold", 48) > 0
-        assert child.read_peak_memory() > 1 << 20
-        with pytest.raises(AttributeError):
-            child.call("measure_nothing")
+def test_bare_decoding_gives_all_images_in_order(files, writer):
+    loader = BarePngDecoding(files)
+    loader.open()
+    images = np.concatenate([batch for batch, _ in loader.epoch(48)])
+    np.testing.assert_array_equal(images, files.load_arrays()[0])
+    assert loader.measure_cold(48) > 0
 
 
-def test_all_contestants_take_turns():
+def test_prefetched_batches_are_not_counted(files, writer):
+    class CountingLoader(SeqDigitsMemory):
+        num_epochs = 0
+
+        def epoch(self, batch_size):
+            self.num_epochs += 1
+            return super().epoch(batch_size)
+
+    loader = CountingLoader(files)
+    assert loader.measure_warm(48) > 0
+    assert loader.num_epochs == 3  # The first, one to skip, the measured one.
+    assert loader.measure_warm(48) > 0
+    assert loader.num_epochs == 5
+
+
+def test_a_remote_loader_has_its_own_memory(files, writer):
+    with RemoteObject(BareNumPy, files) as loader:
+        assert loader.call("measure_cold", 48) > 0
+        assert loader.call("measure_warm", batch_size=48) > 0
+        # This process has imported TensorFlow; that one has not.
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        assert loader.peak_memory() > 1 << 20
+        assert loader.peak_memory() < usage.ru_maxrss * KIBIBYTE / 2
+        with pytest.raises(AttributeError, match="measure_nothing"):
+            loader.call("measure_nothing")
+
+
+def test_all_candidates_take_turns():
     turns = []
 
     def measure(name):
         turns.append(name)
         return float(len(turns))
 
-    figures = measuring.measure_in_turn(
+    measurements = measure_in_turn(
         {name: functools.partial(measure, name) for name in "abc"}, 2, "turns"
     )
     assert "".join(turns) == "abccba"
-    assert figures == {"a": [1, 6], "b": [2, 5], "c": [3, 4]}
-    comparison = measuring.Comparison("name", "Title", "s", figures, "b")
+    assert measurements == {"a": [1, 6], "b": [2, 5], "c": [3, 4]}
+    comparison = Comparison("name", "Title", "s", measurements, "b")
     assert comparison.ratio("a") == 1
     assert "| c | 3.5 | 3 to 4 | 1.00 |" in comparison.to_markdown()
     assert comparison.to_json()["medians"]["c"] == 3.5
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("names", "message"),
     [
-        (["--manual_dir=/nowhere"], "where they are not"),
-        (["--manual_dir=/nowhere", "fly"], "no benchmark 'fly'"),
+        (["build"], "manual_dir must be .* '/nowhere'"),
+        (["build", "fly"], "must be one of build, .* got 'fly'"),
     ],
 )
-def test_bad_input_is_one_line(tmp_path, arguments, message):
-    done = run_python("-m", "benchmarks", *arguments, check=False)
+def test_bad_input_is_found_before_the_first_benchmark(
+    tmp_path, names, message
+):
+    with pytest.raises(InputError, match=message):
+        suite.run(names, manual_dir="/nowhere", out=tmp_path / "out", rounds=1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_bad_input_on_the_command_line_is_one_line():
+    done = run_python(
+        "-m", "benchmarks", "--manual_dir=/nowhere", "fly", check=False
+    )
     assert done.returncode == 1
-    assert message in done.stderr
+    assert done.stderr.splitlines()[-1].endswith("got 'fly'")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.long
+def test_training_steps_are_compared(mnist_dir, tmp_path):
+    done = run_python(
+        *("-m", "benchmarks", "step", "--rounds=1"),
+        *(f"--manual_dir={mnist_dir}", f"--out={tmp_path}"),
+    )
+    content = json.loads((tmp_path / "step.json").read_text())
+    assert [len(values) for values in content["measurements"].values()] == [
+        3,
+        3,
+    ]
+    assert "| one repeated batch |" in done.stdout
+    assert "| the pipeline |" in done.stdout

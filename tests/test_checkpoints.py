@@ -2,9 +2,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-from trainer.checkpoints import Checkpoint, Checkpoints, Position
 
 from seqdigits_tfds import InputError
+from trainer.run.checkpoints import Checkpoint, Checkpoints, Position
 
 
 def make(step, best_step=-1):

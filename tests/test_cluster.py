@@ -1,15 +1,19 @@
-"""`multi_worker`: what goes wrong among several workers."""
+"""TF_CONFIG, and what workers must agree on."""
 
 import json
-import signal
 import socket
-import time
 
 import pytest
-from trainer.cluster import parse_tf_config
+import tensorflow as tf
 
+import trainers
 from seqdigits_tfds import InputError
-from trainers import find_ports, make_tf_configs, start
+from trainer.distribution import collectives
+from trainer.distribution.cluster import (
+    Cluster,
+    check_port_free,
+    read_tf_config,
+)
 
 TWO = {"worker": ["a:1", "b:2"]}
 
@@ -20,127 +24,111 @@ def to_text(cluster, job="worker", index=0):
     )
 
 
-def test_tf_config_is_understood():
-    cluster = parse_tf_config(to_text(TWO, index=1))
+@pytest.fixture
+def read(monkeypatch):
+    """Reads a value of TF_CONFIG."""
+
+    def set_and_read(text):
+        if text is None:
+            monkeypatch.delenv("TF_CONFIG", raising=False)
+        else:
+            monkeypatch.setenv("TF_CONFIG", text)
+        return read_tf_config()
+
+    return set_and_read
+
+
+def test_workers_are_found(read):
+    cluster = read(to_text(TWO, index=1))
     assert (cluster.address, len(cluster)) == ("b:2", 2)
     assert not cluster.is_chief
-    assert parse_tf_config(to_text(TWO)).is_chief
+    assert read(to_text(TWO)).is_chief
 
 
-def test_a_chief_of_its_own_is_the_chief():
-    workers = {"chief": ["a:1"], "worker": ["b:1", "c:1"]}
-    assert parse_tf_config(to_text(workers, "chief")).is_chief
-    assert not parse_tf_config(to_text(workers)).is_chief
+def test_a_task_of_the_job_chief_is_the_chief(read):
+    tasks = {"chief": ["a:1"], "worker": ["b:1", "c:1"]}
+    assert read(to_text(tasks, "chief")).is_chief
+    assert not read(to_text(tasks)).is_chief
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (None, "found none"),
-        ("", "found none"),
+        (None, "no workers are defined"),
+        ("{}", "no workers are defined"),
         ("{cluster", "Expecting property name"),
-        ("[]", "list indices"),
-        ('{"cluster": {}}', "no 'task'"),
-        (to_text(TWO, index=2), "no task 2 among its 2 of type 'worker'"),
-        (to_text(TWO, index="0"), "no task 0"),
+        ("[]", "can't use the present one"),
+        ('{"cluster": {"worker": ["a:1"]}}', "no task None"),
+        (to_text(TWO, index=2), "no task 2 among the 2 tasks of type 'worker'"),
+        (to_text(TWO, index=-1), "no task -1"),
+        (to_text(TWO, index="x"), "invalid literal"),
         (to_text(TWO, job="ps"), "of type 'ps'"),
-        (to_text({**TWO, "ps": ["c:1"]}), "ps take no part here"),
-        (to_text({"worker": ["a:1", "a:1"]}), "two workers have one address"),
+        (to_text({**TWO, "ps": ["c:1"]}), "job ps is neither chief nor worker"),
+        (to_text({"worker": ["a:1", "a:1"]}), "have the same address"),
         (to_text({"worker": ["a"]}), "'a' is not host:port"),
-        (to_text({"worker": ["a:b"]}), "invalid literal"),
+        (to_text({"worker": ["a:b"]}), "'a:b' is not host:port"),
         (to_text({"worker": ["a:70000"]}), "'a:70000' is not host:port"),
-        (to_text({"chief": ["a:1", "b:1"]}, "chief"), "must be one chief"),
+        (to_text({"chief": ["a:1", "b:1"]}, "chief"), "exactly one chief"),
     ],
 )
-def test_a_malformed_tf_config_is_refused(text, reason):
+def test_a_malformed_tf_config_is_refused(read, text, reason):
     with pytest.raises(InputError, match="TF_CONFIG") as caught:
-        parse_tf_config(text)
+        read(text)
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def get_error(trainer):
-    assert trainer.wait() == 1, trainer.output
-    assert "Traceback" not in trainer.output
-    line = trainer.output.splitlines()[-1]
-    assert line.startswith("error: ")
-    return line
-
-
-def test_the_trainer_refuses_a_malformed_tf_config(tmp_path):
-    flags = ("--strategy=multi_worker", f"--workdir={tmp_path / 'run'}")
-    trainer = start(tmp_path / "log", *flags, TF_CONFIG="{'cluster'")
-    assert "TF_CONFIG must be JSON such as" in get_error(trainer)
-    trainer = start(tmp_path / "log", *flags, TF_CONFIG="")
-    assert "needs the environment variable TF_CONFIG" in get_error(trainer)
+def test_a_trainer_needs_a_tf_config(train_here, tmp_path, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    with pytest.raises(InputError, match="needs the environment variable"):
+        train_here(tmp_path / "run", strategy="multi_worker")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_taken_port_is_refused(tmp_path):
-    (port,) = find_ports(1)
+def test_a_port_in_use_is_refused():
+    (port,) = trainers.find_ports(1)
+    cluster = Cluster({"worker": [f"localhost:{port}"]}, "worker", 0)
+    check_port_free(cluster)
     with socket.socket() as taken:
         taken.bind(("", port))
         taken.listen()
-        trainer = start(
-            tmp_path / "log",
-            "--strategy=multi_worker",
-            f"--workdir={tmp_path / 'run'}",
-            TF_CONFIG=to_text({"worker": [f"localhost:{port}"]}),
-        )
-        error = get_error(trainer)
-    assert f"port {port}" in error
-    assert "Address already in use" in error
+        with pytest.raises(InputError, match=rf"port {port}.*already in use"):
+            check_port_free(cluster)
 
 
-@pytest.fixture
-def start_workers(tiny_data_dir, tmp_path):
-    """Starts two workers with the same flags, but for those of the second."""
-
-    def start_both(*second_flags):
-        flags = (
-            "--strategy=multi_worker",
-            "--dataset=seqdigits/tiny",
-            f"--data_dir={tiny_data_dir}",
-            f"--workdir={tmp_path / 'run'}",
-            "--global_batch_size=96",
-            "--log_every_steps=2",
-        )
-        chief, other = make_tf_configs(2)
-        return [
-            start(tmp_path / "chief.log", *flags, TF_CONFIG=chief),
-            start(
-                tmp_path / "other.log", *flags, *second_flags, TF_CONFIG=other
-            ),
-        ]
-
-    return start_both
+def test_the_values_of_the_first_replica_are_broadcast():
+    strategy = tf.distribute.MirroredStrategy(["/CPU:0", "/CPU:1"])
+    values = [3, [[0.5, -1.0]], 2.0**47 + 1]
+    found = collectives.broadcast(strategy, values)
+    assert [value.tolist() for value in found] == values
 
 
-def test_sigterm_to_one_worker_stops_all(start_workers, tmp_path):
-    chief, other = start_workers()
-    metrics = tmp_path / "run" / "metrics.jsonl"
-    while not metrics.exists() or not metrics.stat().st_size:
-        assert chief.process.poll() is None, chief.output
-        time.sleep(0.01)
-    other.process.send_signal(signal.SIGTERM)
-    assert [chief.wait(), other.wait()] == [143, 143]
-    line = chief.output.splitlines()[-1]
-    assert line.startswith("Stopped by another worker. Step ")
-    assert "is saved" in line
-    step = int(line.split("Step ")[1].split()[0])
-    assert list((tmp_path / "run" / "checkpoints").glob(f"step-*{step}.*"))
-    chief, other = start_workers()
-    assert [chief.wait(), other.wait()] == [0, 0]
-    assert f"going on after {step}" in chief.output
-    # The other one leaves it to the chief to speak.
-    assert "Epoch" not in other.output
-    # Both know that it has ended.
-    chief, other = start_workers()
-    assert [chief.wait(), other.wait()] == [0, 0]
-    assert "has ended before" in chief.output
+def test_a_worker_that_disagrees_with_the_chief_is_refused(monkeypatch):
+    strategy = tf.distribute.OneDeviceStrategy("/CPU:0")
+    collectives.check_agreement(strategy, {"seed": 0})
+    digests = []
+    broadcast = collectives.broadcast
+
+    def chief(strategy, values):
+        digests.append(values)
+        return broadcast(strategy, digests[0])
+
+    monkeypatch.setattr(collectives, "broadcast", chief)
+    collectives.check_agreement(strategy, {"seed": 0})
+    with pytest.raises(InputError, match="must have the same settings"):
+        collectives.check_agreement(strategy, {"seed": 1})
 
 
-def test_workers_with_different_settings_are_refused(start_workers):
-    chief, other = start_workers("--seed=1")
-    assert "must have the same settings" in get_error(other)
-    assert "lost another worker" in get_error(chief)
+def test_failed_collectives_become_lost_workers():
+    cluster = Cluster(TWO, "worker", 1)
+    error = tf.errors.UnavailableError(None, None, "gone")
+    with (
+        pytest.raises(collectives.LostWorkerError, match="worker b:2 lost"),
+        collectives.detect_lost_workers(cluster),
+    ):
+        raise error
+    with (
+        pytest.raises(tf.errors.UnavailableError),
+        collectives.detect_lost_workers(None),
+    ):
+        raise error

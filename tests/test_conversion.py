@@ -1,24 +1,24 @@
-"""Pictures become what the models know."""
+"""Pictures are converted to the layout of the dataset."""
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
-from trainer.conversion import convert
-from trainer.models import Shape
 
 import pictures
+from trainer.data.sequences import ExampleShape
+from trainer.predict.conversion import convert
 
-SHAPE = Shape((64, 64, 1), 5, 11)
+SHAPE = ExampleShape((64, 64, 1), 5, 11)
 
 
 def count_digits(image):
-    """Cells of 12.8 columns that have ink in their middle."""
+    """Counts the cells, 12.8 columns wide, with ink in their middle."""
     columns = image[..., 0].max(axis=0) > 60
     middles = (np.arange(5) + 0.5) * 12.8
     return sum(columns[int(m) - 3 : int(m) + 4].any() for m in middles)
 
 
-def test_the_datasets_own_images_are_taken_as_they_are():
+def test_the_datasets_own_images_are_unchanged():
     image = np.zeros((64, 64), np.uint8)
     image[20:40, 4:9] = 200
     converted = convert(Image.fromarray(image), SHAPE)
@@ -67,18 +67,18 @@ def test_fonts_and_colours():
 
 
 @pytest.mark.parametrize("grey", [0, 255])
-def test_what_is_transparent_is_paper(grey):
+def test_transparency_is_paper(grey):
     alpha = ImageOps.invert(pictures.draw("35").convert("L"))
     picture = Image.new("LA", alpha.size, (grey, 0))
     picture.putalpha(alpha)
     assert count_digits(convert(picture, SHAPE)) == 2
 
 
-def test_a_photograph_that_lies_on_its_side_is_turned():
+def test_exif_orientation_is_applied():
     upright = pictures.draw("471")
     turned = upright.rotate(90, expand=True)
     exif = turned.getexif()
-    exif[0x0112] = 6  # "Turn it clockwise."
+    exif[0x0112] = 6  # Rotate clockwise.
     file = pictures.encode(turned, "PNG", exif=exif)
     with Image.open(pictures.io.BytesIO(file)) as picture:
         assert (convert(picture, SHAPE) == convert(upright, SHAPE)).all()

@@ -4,9 +4,9 @@ import os
 
 import pytest
 import tensorflow_datasets as tfds
+from test_dataset import NUM_EXAMPLES
 
 import seqdigits_tfds
-from test_dataset import NUM_EXAMPLES
 
 
 class OptdigitsTest(tfds.testing.DatasetBuilderTestCase):

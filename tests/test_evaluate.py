@@ -1,59 +1,151 @@
-"""`python -m trainer.evaluate`."""
+"""`python -m trainer.evaluate`, in this process, and evaluation itself."""
 
 import json
 
+import numpy as np
 import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from absl.testing import flagsaver
 
-from conftest import TINY, build_custom, run_python
+from helpers import PROGRAMS, ROOT, TINY, build_custom, run_python
+from seqdigits_tfds import InputError
+from trainer import evaluate
+from trainer.data.loading import load_split
+from trainer.data.splits import MemorySplit
+from trainer.model import networks
+from trainer.model.inference import predict_split
+from trainer.model.metrics import compute_metrics
+from trainer.model.steps import make_predict_step
 
 
-def evaluate(*arguments, **kwargs):
-    return run_python("-m", "trainer.evaluate", *arguments, **kwargs)
+@pytest.fixture
+def run(capsys):
+    """Runs the program; returns its output."""
+
+    def call(**flags):
+        evaluate.flags.FLAGS.mark_as_parsed()
+        with flagsaver.flagsaver(**flags):
+            evaluate.main(["evaluate"])
+        return capsys.readouterr().out
+
+    return call
 
 
-def test_figures_are_those_of_the_trainings_end(first_run):
-    run_dir = first_run / "my_run"
-    done = evaluate(f"--workdir={run_dir}", "--json")
-    answer = json.loads(done.stdout)
-    results = json.loads((run_dir / "results.json").read_text())
+def test_metrics_equal_those_of_the_training(short_run, run):
+    answer = json.loads(run(workdir=str(short_run), json=True))
+    results = json.loads((short_run / "results.json").read_text())
+    loss, expected = answer.pop("loss"), results.pop("loss")
+    assert loss == pytest.approx(expected, rel=1e-5)
     assert answer == {k: v for k, v in results.items() if k != "step"}
 
 
-def test_other_datasets_and_splits(first_run, tiny_data_dir):
-    done = evaluate(
-        f"--workdir={first_run / 'my_run'}",
-        *("--dataset=seqdigits/tiny", f"--data_dir={tiny_data_dir}"),
-        "--split=validation",
+def test_other_datasets_and_splits(short_run, run, optdigits_data_dir):
+    output = run(
+        workdir=str(short_run),
+        dataset="seqdigits/optdigits",
+        data_dir=str(optdigits_data_dir),
+        split="validation",
     )
-    assert "validation of seqdigits/tiny/1.0.0, 40 images" in done.stdout
+    assert "validation of seqdigits/optdigits/1.0.0, 2,000 images" in output
 
 
-def test_other_shapes_are_refused(first_run, tmp_path):
+def test_other_shapes_are_refused(short_run, run, tmp_path):
     build_custom(tmp_path, **{**TINY, "name": "three"}, max_digits=3)
-    done = evaluate(
-        f"--workdir={first_run / 'my_run'}",
-        *("--dataset=seqdigits/three", f"--data_dir={tmp_path}"),
-        check=False,
-    )
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
-    assert "dataset must be of the model's shape" in line
-    assert "num_positions=3" in line
+    with pytest.raises(
+        InputError, match=r"must have the model's shape.*num_positions=3"
+    ):
+        run(
+            workdir=str(short_run),
+            dataset="seqdigits/three",
+            data_dir=str(tmp_path),
+        )
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("flags", "message"),
     [
-        (["--split=trial"], "split must be one of"),
-        (["--dataset=seqdigits/none"], "neither one of seqdigits' own configs"),
-        (["--workdir=/nowhere"], "must be the directory of a run"),
+        ({"split": "trial"}, "split must be one of"),
+        ({"dataset": "seqdigits/none"}, "neither one of seqdigits' own"),
+        ({"workdir": "/nowhere"}, "must be the directory of a run"),
     ],
 )
-def test_bad_input_is_one_line(first_run, arguments, message):
-    done = evaluate(
-        f"--workdir={first_run / 'my_run'}", *arguments, check=False
-    )
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("error: ")
-    assert message in line
+def test_bad_input_is_one_line(short_run, run, flags, message):
+    with pytest.raises(InputError, match=message) as caught:
+        run(**{"workdir": str(short_run), **flags})
+    assert "\n" not in str(caught.value)
+
+
+def evaluate_at(strategy, path, split, sizes):
+    with strategy.scope():
+        model = networks.load(path)
+    predict_step = make_predict_step(strategy, model)
+    return model, [
+        predict_split(strategy, predict_step, split, "test", size)
+        for size in sizes
+    ]
+
+
+def test_each_image_counts_once_at_any_batch_size_and_replica_count(
+    short_run, tiny_data_dir
+):
+    builder = tfds.builder("seqdigits/tiny", data_dir=tiny_data_dir)
+    whole = load_split(builder, "test")
+    # A number that no batch size but 1 divides.
+    split = MemorySplit(whole.images[:79], whole.labels[:79])
+    found = []
+    for strategy in (
+        tf.distribute.OneDeviceStrategy("/CPU:0"),
+        tf.distribute.MirroredStrategy(["/CPU:0", "/CPU:1"]),
+    ):
+        model, predictions = evaluate_at(
+            strategy, short_run / "model.keras", split, (1, 7, 64, 10_000)
+        )
+        found += predictions
+    expected = model.predict(split.images.numpy(), verbose=0)
+    metrics = []
+    for prediction in found:
+        np.testing.assert_array_equal(prediction.labels, split.labels)
+        np.testing.assert_allclose(prediction.logits, expected, atol=1e-3)
+        metrics.append(
+            compute_metrics(prediction.logits, prediction.labels).as_dict()
+        )
+    losses = [each.pop("loss") for each in metrics]
+    assert losses == pytest.approx([losses[0]] * len(losses), rel=1e-5)
+    assert all(each == metrics[0] for each in metrics)
+    assert metrics[0]["num_images"] == 79
+
+
+def test_an_example_that_is_missed_or_repeated_is_an_error(tiny_data_dir):
+    builder = tfds.builder("seqdigits/tiny", data_dir=tiny_data_dir)
+    strategy = tf.distribute.OneDeviceStrategy("/CPU:0")
+
+    def step(element):
+        rows, _, labels = element
+        return rows * 0, labels, tf.zeros((*labels.shape, 11))
+
+    with pytest.raises(RuntimeError, match="not evaluated exactly once"):
+        predict_split(strategy, step, load_split(builder, "test"), "test")
+
+
+@pytest.mark.long
+def test_three_replicas_evaluate_like_one(first_run):
+    metrics = []
+    for num_replicas in ("1", "3"):
+        done = run_python(
+            PROGRAMS / "evaluate_at_sizes.py",
+            first_run / "my_run" / "model.keras",
+            "seqdigits/optdigits",
+            "120",
+            num_replicas,
+            *("1", "7", "128", "10000"),
+            PYTHONPATH=str(ROOT),
+            TFDS_DATA_DIR=str(first_run / "data"),
+        )
+        metrics += json.loads(done.stdout.splitlines()[-1])
+    assert len(metrics) == 8
+    assert metrics[0]["num_images"] == 120
+    assert metrics[0]["sequence_accuracy"] > 0.9
+    losses = [each.pop("loss") for each in metrics]
+    assert losses == pytest.approx([losses[0]] * 8, rel=1e-5)
+    assert all(each == metrics[0] for each in metrics)

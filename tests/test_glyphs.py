@@ -3,8 +3,8 @@ import gzip
 import numpy as np
 import pytest
 
+from glyph_sources import read_glyphs
 from seqdigits_tfds import glyphs, mnist_files
-from sources import read_glyphs
 
 
 def load(source, mnist_dir):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer import metrics
+from trainer.model import metrics
 
 LABELS = np.array([[1, 10, 10, 10, 10], [1, 2, 10, 10, 10], [3, 4, 10, 10, 10]])
 
@@ -15,16 +15,16 @@ def test_both_accuracies_count_as_the_notebook_does():
     predictions = LABELS.copy()
     predictions[1, 1] = 7  # A wrong digit,
     predictions[2, 4] = 0  # and a digit where there is none.
-    evaluation = metrics.evaluate_logits(make_logits(predictions), LABELS)
-    assert evaluation.num_images == 3
-    assert evaluation.individual_accuracy == pytest.approx(13 / 15)
-    assert evaluation.sequence_accuracy == pytest.approx(1 / 3)
-    assert evaluation.by_length == {"1": 1.0, "2": 0.0}
-    assert evaluation.by_digit == {
+    result = metrics.compute_metrics(make_logits(predictions), LABELS)
+    assert result.num_images == 3
+    assert result.individual_accuracy == pytest.approx(13 / 15)
+    assert result.sequence_accuracy == pytest.approx(1 / 3)
+    assert result.by_length == {"1": 1.0, "2": 0.0}
+    assert result.by_digit == {
         **{"1": 1.0, "2": 0.0, "3": 1.0, "4": 1.0},
         "blank": 0.9,
     }
-    assert evaluation.by_position == pytest.approx([1, 2 / 3, 1, 1, 2 / 3])
+    assert result.by_position == pytest.approx([1, 2 / 3, 1, 1, 2 / 3])
 
 
 def test_loss_is_the_cross_entropy_summed_over_positions():
@@ -32,6 +32,6 @@ def test_loss_is_the_cross_entropy_summed_over_positions():
     logits = 50 * rng.standard_normal((20, 5, 11)).astype(np.float32)
     labels = rng.integers(0, 11, (20, 5))
     expected = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-    assert metrics.evaluate_logits(logits, labels).loss == pytest.approx(
+    assert metrics.compute_metrics(logits, labels).loss == pytest.approx(
         float(tf.reduce_mean(tf.reduce_sum(expected, axis=1))), rel=1e-5
     )

@@ -32,12 +32,6 @@ def put_a_folder(path):
     path.mkdir()
 
 
-def change_magic_number(path):
-    content = bytearray(gzip.decompress(path.read_bytes()))
-    content[3] = 1
-    path.write_bytes(content)
-
-
 def change_a_pixel(path):
     content = bytearray(gzip.decompress(path.read_bytes()))
     content[10_000] ^= 1
@@ -47,12 +41,11 @@ def change_a_pixel(path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (truncate, "is truncated or damaged: not a whole gzip file"),
-        (truncate_inside, "47040016 bytes wanted .*, 47040015 found"),
-        (leave_empty, "is truncated: 47040016 bytes wanted .*, 0 found"),
+        (truncate, "can't be read .*end-of-stream"),
+        (truncate_inside, "expected SHA-256 ba891046.* of 47,040,015 bytes"),
+        (leave_empty, "found .* of 0 bytes"),
         (put_a_folder, "can't be read"),
-        (change_magic_number, "magic number 2051 wanted, 2049 found"),
-        (change_a_pixel, "wrong content: SHA-256 ba891046.* wanted"),
+        (change_a_pixel, "is not MNIST's train-images-idx3-ubyte: expected"),
     ],
 )
 def test_damaged_files_are_refused(damaged_dir, damage, message):

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from trainer.png import decode_pngs
 
 from seqdigits_tfds import png
+from trainer.data.decoding import decode_pngs
 
 IMAGES = np.random.default_rng(0).integers(
     0, 256, (23, 64, 48, 1), dtype=np.uint8
@@ -23,11 +23,11 @@ def encode_with_pillow(image, **options):
 
 
 def split_data(plain):
-    """The same picture with its data in two chunks."""
-    start = len(png.make_header(*SHAPE[:2])) + png.CHUNK_HEAD_SIZE
+    """Returns the same picture with its data in two chunks."""
+    start = png.DATA_OFFSET
     data, end = plain[start:-16], plain[-12:]
     return (
-        plain[: png.HEADER_SIZE]
+        plain[: png.LENGTH_OFFSET]
         + make_chunk(b"IDAT" + data[:100])
         + make_chunk(b"IDAT" + data[100:])
         + end
@@ -74,7 +74,7 @@ def test_all_pngs_are_decoded(pngs):
 
 
 def test_plain_pngs_are_only_inflated():
-    # Nobody looks at the checksum of the data's chunk, then.
+    # Inflating ignores the checksum of the data chunk.
     damaged = [plain[:-13] + b"?" + plain[-12:] for plain in PLAIN]
     with pytest.raises(tf.errors.InvalidArgumentError):
         tf.io.decode_png(damaged[0])

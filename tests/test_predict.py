@@ -1,38 +1,38 @@
 """`python -m trainer.predict` on good pictures and on bad ones."""
 
+import dataclasses
 import json
-import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 from PIL import Image
-from trainer.conversion import convert
-from trainer.models import Shape
-from trainer.reader import find_pictures, open_picture
 
 import pictures
-from conftest import ROOT, run_python
-from seqdigits_tfds import InputError
+from helpers import ROOT
+from read_pictures import count
+from seqdigits_tfds import BLANK, InputError
+from trainer.data.sequences import ExampleShape, to_text
+from trainer.predict.conversion import convert
+from trainer.predict.pictures import find_pictures, open_picture
+from trainer.predict.reader import Reader, read_pictures
 
 BAD_FILES = pictures.make_bad_files()
 
 
-def predict(*arguments, **kwargs):
-    return run_python("-m", "trainer.predict", *arguments, **kwargs)
-
-
 @pytest.mark.parametrize("name", BAD_FILES)
-def test_bad_files_are_told(name, tmp_path):
+def test_bad_files_are_rejected(name, tmp_path):
     content, message = BAD_FILES[name]
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=message) as raised:
-        convert(open_picture(str(tmp_path / name)), Shape((64, 64, 1), 5, 11))
+        convert(
+            open_picture(str(tmp_path / name)), ExampleShape((64, 64, 1), 5, 11)
+        )
     assert "\n" not in str(raised.value)
 
 
-def test_what_never_ends_is_told():
+def test_an_endless_file_is_rejected():
     with pytest.raises(InputError, match="at most 200,000,000 bytes"):
         open_picture("/dev/zero")
 
@@ -48,20 +48,20 @@ def test_pictures_are_found_in_folders(tmp_path):
     ]
 
 
-def test_foreign_pictures_are_read(first_run, tmp_path):
-    done = run_python(
-        ROOT / "tests" / "read_pictures.py",
-        *(first_run / "my_run" / "model.keras", tmp_path),
-        PYTHONPATH=str(ROOT),
-    )
-    typed = re.search(r"^typed: (\d+) of 40$", done.stdout, re.M)
-    handwritten = re.search(r"^handwritten: (\d+) of 10$", done.stdout, re.M)
-    # After one epoch of optdigits, whose digits the handwritten ones are.
-    assert int(typed[1]) > 15
-    assert int(handwritten[1]) > 5
+@pytest.fixture(scope="module")
+def reader(first_run):
+    return Reader.load(first_run / "my_run" / "model.keras")
 
 
-def test_bad_pictures_do_not_disturb_good_ones(first_run, tmp_path):
+def test_pictures_from_outside_are_read(first_run, tmp_path):
+    right, total = count(first_run / "my_run" / "model.keras", tmp_path)
+    assert total == {"typed": 40, "handwritten": 10}
+    # After one epoch of optdigits, to which the handwritten ones belong.
+    assert right["typed"] > 15
+    assert right["handwritten"] > 5
+
+
+def test_the_program_reads_good_pictures_among_bad_ones(first_run, tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()
     for name, (content, _) in BAD_FILES.items():
@@ -71,73 +71,76 @@ def test_bad_pictures_do_not_disturb_good_ones(first_run, tmp_path):
         folder / "jpeg_named.png", "JPEG"
     )
     (tmp_path / "nothing_in_it").mkdir()
-    done = predict(
-        f"--workdir={first_run / 'my_run'}",
-        f"--show={tmp_path / 'shown'}",
-        *(folder, tmp_path / "nothing_in_it", tmp_path / "missing.png"),
-        check=False,
-    )
-    assert done.returncode == 1
-    head, *lines = done.stdout.splitlines()
-    assert head.split() == ["digits", "confidence", "picture"]
-    assert [line.split("/")[-1] for line in lines] == [
-        "good.png",
-        "jpeg_named.png",
-    ]
-    # The animated GIF is not looked for in folders.
-    errors = done.stderr.splitlines()
-    assert len(errors) == len(BAD_FILES) - 1 + 2
-    assert all(line.startswith("error: ") for line in errors)
-    shown = sorted((tmp_path / "shown").iterdir())
-    assert len(shown) == 2
-    assert Image.open(shown[0]).size == (64, 64)
-
-
-def test_programs_get_json(first_run, tmp_path):
-    pictures.draw("7").save(tmp_path / "seven.png")
-    by_model = [
-        json.loads(
-            predict(
-                f"--model={first_run / 'my_run' / model}",
-                *("--json", tmp_path / "seven.png"),
-            ).stdout
-        )
-        for model in ("model.keras", "export")
-    ]
-    for answer in by_model:
-        assert answer["image"] == str(tmp_path / "seven.png")
-        assert answer["error"] is None
-        assert answer["digits"] == by_model[0]["digits"]
-        assert 0 < answer["confidence"] <= 1
-    assert np.isclose(*(answer["confidence"] for answer in by_model))
-
-
-def test_standard_input_is_read(first_run):
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "trainer.predict", "--json", "-"),
+            *(sys.executable, "-m", "trainer.predict"),
             f"--workdir={first_run / 'my_run'}",
+            f"--show={tmp_path / 'shown'}",
+            *(folder, tmp_path / "nothing_in_it", tmp_path / "missing.png"),
+            "-",
         ],
         input=pictures.encode(pictures.draw("31"), "PNG"),
         capture_output=True,
         cwd=ROOT,
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == b""
-    assert json.loads(done.stdout)["image"] == "-"
+    assert done.returncode == 1
+    head, *lines = done.stdout.decode().splitlines()
+    assert head.split() == ["digits", "confidence", "picture"]
+    assert [line.split()[2].split("/")[-1] for line in lines] == [
+        *("good.png", "jpeg_named.png", "-"),
+    ]
+    # GIF is not among the suffixes that are searched in folders.
+    errors = done.stderr.decode().splitlines()
+    assert len(errors) == len(BAD_FILES) - 1 + 2
+    assert all(line.startswith("error: ") for line in errors)
+    shown = sorted((tmp_path / "shown").iterdir())
+    assert len(shown) == 3
+    assert Image.open(shown[0]).size == (64, 64)
+
+
+def test_both_forms_of_a_model_agree(first_run, reader, tmp_path):
+    pictures.draw("7").save(tmp_path / "seven.png")
+    names = [str(tmp_path / "seven.png"), str(tmp_path / "missing.png")]
+    exported = Reader.load(first_run / "my_run" / "export")
+    assert exported.shape == reader.shape
+    by_model = [
+        [dataclasses.asdict(r) for r in read_pictures(names, each, None)]
+        for each in (reader, exported)
+    ]
+    json.dumps(by_model)
+    for seven, missing in by_model:
+        assert seven["image"] == names[0]
+        assert seven["error"] is None
+        assert seven["digits"] == by_model[0][0]["digits"]
+        assert 0 < seven["confidence"] <= 1
+        assert (missing["digits"], missing["confidence"]) == ("", 0.0)
+        assert "found nothing" in missing["error"]
+    assert np.isclose(*(seven["confidence"] for seven, _ in by_model))
+
+
+def test_blanks_between_digits_are_shown(tmp_path):
+    """Exactly as in a report: they are mistakes."""
+    pictures.draw("12").save(tmp_path / "picture.png")
+    probabilities = np.full((1, 5, 11), 0.01, np.float32)
+    for position, digit in enumerate([1, BLANK, 2, BLANK, BLANK]):
+        probabilities[0, position, digit] = 0.9
+    shape = ExampleShape((64, 64, 1), 5, 11)
+    (reading,) = read_pictures(
+        [str(tmp_path / "picture.png")],
+        Reader(lambda images: probabilities, shape),
+        None,
+    )
+    assert reading.digits == "1_2"
+    assert reading.confidence == pytest.approx(0.9**5)
+    assert to_text(probabilities[0].argmax(axis=-1)) == "1_2"
+    assert to_text(np.full(5, BLANK)) == "(blank)"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--workdir=/nowhere", "a.png"], "found none in /nowhere/model.keras"),
-        ([f"--model={ROOT}", "a.png"], "found none in"),
-        (["--workdir=a", "--model=b", "a.png"], "either --workdir or --model"),
-        (["--workdir=a"], "no picture is named"),
-    ],
+    ("path", "message"),
+    [("nowhere/model.keras", "saved by the"), (".", "exported by the")],
 )
-def test_bad_settings_are_one_line(arguments, message):
-    done = predict(*arguments, check=False)
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert message in done.stderr
+def test_a_missing_model_is_one_line(tmp_path, path, message):
+    with pytest.raises(InputError, match=message) as caught:
+        Reader.load(tmp_path / path)
+    assert "\n" not in str(caught.value)

@@ -6,11 +6,11 @@ import re
 import sys
 
 import pytest
+import tensorflow_datasets as tfds
 
 import pictures
-import trainer.__main__
-from conftest import ROOT, build, run, run_python
-from trainer.__main__ import flags
+import seqdigits_tfds
+from helpers import ROOT, run, run_python
 
 README = (ROOT / "README.md").read_text()
 INSTALLS = "pip install"
@@ -54,12 +54,13 @@ def place(is_whole, mnist_dir, optdigits_data_dir, tmp_path):
     pictures.photograph(pictures.draw("12")).save(tmp_path / "photo.jpg")
     (tmp_path / "scans").mkdir()
     pictures.draw("7").save(tmp_path / "scans" / "seven.png")
-    build(
-        "seqdigits_tfds",
-        "--config=mnist",
-        f"--manual_dir={mnist_dir}",
-        f"--data_dir={tmp_path / 'data'}",
-        *([] if is_whole else ["--max_examples_per_split=500"]),
+    seqdigits_tfds.Builder(
+        data_dir=tmp_path / "data", config="mnist"
+    ).download_and_prepare(
+        download_config=tfds.download.DownloadConfig(
+            manual_dir=mnist_dir,
+            max_examples_per_split=None if is_whole else 500,
+        )
     )
     for config in (optdigits_data_dir / "seqdigits").glob("[a-z]*"):
         (tmp_path / "data" / "seqdigits" / config.name).symlink_to(config)
@@ -107,22 +108,6 @@ def test_commands_in_sentences_are_those_of_examples():
         assert " ".join(command.split()) in code or command.startswith(INSTALLS)
 
 
-def test_help_names_each_flag_in_a_group():
-    named = re.findall(r"\b[a-z_]+\b", trainer.__main__.__doc__)
-    own = flags.FLAGS.get_key_flags_for_module("trainer.__main__")
-    assert {flag.name for flag in own} <= set(named)
-
-
 def test_ci_runs_the_test_command():
     command = re.search(r"```sh\n(.* pytest)\n```", README)[1]
     assert command in (ROOT / ".ci" / "run").read_text().splitlines()
-
-
-def test_the_flag_table_is_complete():
-    table = README[README.index("| flag |") : README.index("The run directory")]
-    named = set(re.findall(r"`--(\w+)`", table))
-    own = {
-        flag.name
-        for flag in flags.FLAGS.get_key_flags_for_module("trainer.__main__")
-    }
-    assert named == own

@@ -1,4 +1,4 @@
-"""The page about a run, looked at in a browser."""
+"""The report of a run."""
 
 import json
 import re
@@ -7,8 +7,9 @@ import shutil
 import numpy as np
 import pytest
 
-from conftest import run_python
-from trainer import charts
+from seqdigits_tfds import InputError
+from trainer.report import charts
+from trainer.report.page import write_report
 
 CHROMIUM = [
     path
@@ -44,6 +45,7 @@ def browser():
     driver.quit()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", [360, 1280])
 def test_the_page_in_a_browser(run_dir, browser, width):
     page = run_dir / "report" / "index.html"
@@ -70,7 +72,7 @@ def test_the_page_in_a_browser(run_dir, browser, width):
         url for url in requested if not url.startswith(("data:", page.as_uri()))
     ]
     assert outside == []
-    # Nothing is wider than the screen, and all pictures are drawn.
+    # Nothing is wider than the screen, and all images are drawn.
     assert (
         browser.execute_script("return document.documentElement.scrollWidth")
         <= width
@@ -114,7 +116,7 @@ def test_figures_are_those_of_the_predictions(run_dir):
     ):
         svg = (run_dir / "report" / f"{name}.svg").read_text()
         counts = re.findall(r">(\d+)</text>", svg)
-        # The two axes' ticks are digits, too.
+        # The ticks of both axes are digits as well.
         assert sum(map(int, counts)) - 2 * sum(range(10)) == num_wrong
     for name, num_answers in (
         ("reliability_positions", right.size),
@@ -140,17 +142,22 @@ def test_a_report_can_be_made_again(run_dir, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(run_dir, copy)
     shutil.rmtree(copy / "report")
-    done = run_python("-m", "trainer.report", f"--workdir={copy}")
-    assert done.stderr == ""
-    assert f"{copy}/report/index.html" in done.stdout
+    assert write_report(copy) == copy / "report" / "index.html"
     for path in (run_dir / "report").iterdir():
         assert (copy / "report" / path.name).read_bytes() == path.read_bytes()
 
 
-def test_a_run_that_has_not_ended_has_none(tmp_path):
-    done = run_python(
-        "-m", "trainer.report", f"--workdir={tmp_path}", check=False
-    )
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
-    assert "must be the directory of a run that has ended" in line
+def test_only_mnist_is_compared_with_the_notebook(run_dir, tmp_path):
+    assert "notebook" not in (run_dir / "report/index.html").read_text()
+    copy = tmp_path / "run"
+    shutil.copytree(run_dir, copy)
+    for name in ("config.json", "results.json"):
+        text = (copy / name).read_text()
+        (copy / name).write_text(text.replace("optdigits", "mnist"))
+    assert "92.86\N{NO-BREAK SPACE}%" in write_report(copy).read_text()
+
+
+def test_an_unfinished_run_has_no_report(tmp_path):
+    with pytest.raises(InputError, match="directory of a finished run"):
+        write_report(tmp_path)
+    assert not (tmp_path / "report").exists()

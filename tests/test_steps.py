@@ -2,7 +2,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from trainer.steps import make_train_steps
+
+from trainer.model.steps import make_train_steps
 
 BATCH_SIZE = 4
 
@@ -16,7 +17,7 @@ def model():
     return keras.Model(images, keras.layers.Reshape((1, 2, 3))(x))
 
 
-def train(model, optimizer, num_steps=1, **settings):
+def train(model, optimizer, num_steps=1):
     """Trains on one batch; gives the change of the weights and the figures."""
     optimizer.build(model.trainable_variables)
     strategy = tf.distribute.get_strategy()
@@ -26,9 +27,7 @@ def train(model, optimizer, num_steps=1, **settings):
         (tf.constant(images, tf.uint8), tf.constant(labels, tf.int64))
     ).repeat()
     before = np.concatenate([w.ravel() for w in model.get_weights()])
-    train_steps = make_train_steps(
-        strategy, model, optimizer, BATCH_SIZE, **settings
-    )
+    train_steps = make_train_steps(strategy, model, optimizer, BATCH_SIZE)
     figures = train_steps(
         iter(batches),
         tf.constant(num_steps),
@@ -47,7 +46,7 @@ def test_sums_are_added_to(model):
     assert loss == pytest.approx(3 * once[0], rel=1e-5)
     assert 0 <= accuracy <= 3
     assert figures["stop"] == 0
-    assert 0 <= figures["input_wait"] < 60
+    assert 0 <= figures["sampled_input_wait"] < 60
 
 
 def test_members_of_an_ensemble_learn_by_themselves():
@@ -75,22 +74,13 @@ def test_members_of_an_ensemble_learn_by_themselves():
     )
 
 
-def test_long_gradients_are_clipped(model):
-    free, _ = train(model, keras.optimizers.SGD(1.0))
-    assert np.linalg.norm(free) > 1
-    clipped, _ = train(model, keras.optimizers.SGD(1.0), clip_norm=0.5)
-    assert np.linalg.norm(clipped) == pytest.approx(0.5, rel=1e-4)
-    untouched, _ = train(model, keras.optimizers.SGD(1e-9), clip_norm=1e9)
-    assert np.linalg.norm(untouched) < 1e-6
-
-
 def test_scaling_the_loss_changes_nothing(model):
     weights = model.get_weights()
-    plain, _ = train(model, keras.optimizers.SGD(1e-3), clip_norm=2.0)
+    plain, _ = train(model, keras.optimizers.SGD(1e-3))
     model.set_weights(weights)
     optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(1e-3))
-    scaled, _ = train(model, optimizer, clip_norm=2.0)
-    assert np.linalg.norm(plain) == pytest.approx(2e-3, rel=1e-3)
+    scaled, _ = train(model, optimizer)
+    assert np.linalg.norm(plain) > 1e-3
     np.testing.assert_allclose(scaled, plain, atol=1e-6)
 
 

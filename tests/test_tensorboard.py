@@ -1,5 +1,6 @@
 import numpy as np
-from trainer.tensorboard import Board
+
+from trainer.run.tensorboard import TensorBoardWriter
 
 
 def list_steps(path):
@@ -9,10 +10,12 @@ def list_steps(path):
 def test_pictures_of_a_step_replace_each_other(tmp_path):
     images = np.zeros((9, 8, 8, 1), np.uint8)
     for _ in range(2):
-        Board(tmp_path).write_pictures(3, images, ["12, 13"] * 9)
+        TensorBoardWriter(tmp_path).write_images(3, images, ["12, 13"] * 9)
     assert list_steps(tmp_path) == [".step-3"]
 
 
 def test_there_may_be_nothing_misread(tmp_path):
-    Board(tmp_path).write_pictures(5, np.empty((0, 1, 1, 1), np.uint8), [])
+    TensorBoardWriter(tmp_path).write_images(
+        5, np.empty((0, 1, 1, 1), np.uint8), []
+    )
     assert list_steps(tmp_path) == [".step-5"]

@@ -1,30 +1,27 @@
+import dataclasses
 import json
+import re
 
 import pytest
+from absl import flags
 
+from helpers import ROOT
 from seqdigits_tfds import InputError
+from trainer import settings
 from trainer.config import TrainConfig
+from trainer.run.schedule import Schedule
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("given", "message"),
     [
-        ({"jit": True}, "jit needs --strategy=one_device, got mirrored"),
-        (
-            {"jit": True, "strategy": "multi_worker"},
-            "can't compile with XLA",
-        ),
-        (
-            {"jit": True, "strategy": "one_device", "model": "seed_cnn"},
-            "jit needs another model than seed_cnn: max pooling's gradient",
-        ),
         (
             {"virtual_devices": 2, "strategy": "multi_worker"},
-            "virtual_devices must be 0 with the strategy multi_worker, got 2",
+            "virtual_devices must be 0 with --strategy=multi_worker, got 2",
         ),
         (
             {"model": "vit"},
-            "model must be one of slot_resnet, seed_cnn, got 'vit'",
+            "model must be one of slot_resnet, seed_cnn",
         ),
         (
             {"global_batch_size": 0},
@@ -34,15 +31,15 @@ from trainer.config import TrainConfig
             {"global_batch_size": -8},
             "global_batch_size must be at least 1, got -8",
         ),
-        ({"seed": 2**32}, "below 2**32, got 4294967296"),
-        ({"virtual_devices": 100}, "at most 16, got 100"),
-        ({"virtual_devices": -1}, "at least 0, got -1"),
+        ({"seed": 2**32}, "seed must be 0 to 4294967295, got 4294967296"),
+        ({"virtual_devices": 100}, "virtual_devices must be 0 to 16, got 100"),
+        ({"virtual_devices": -1}, "must be 0 to 16, got -1"),
         ({"ensemble_size": 0}, "ensemble_size must be at least 1, got 0"),
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"learning_rate": -1.0}, "learning_rate must be a number above 0"),
         ({"precision": "int4"}, "precision must be one of float32"),
-        ({"clip_norm": 0.0}, "clip_norm must be a number above 0, got 0.0"),
-        ({"clip_norm": float("nan")}, "clip_norm must be a number above 0"),
+        ({"learning_rate": float("inf")}, "above 0, got inf"),
+        ({"learning_rate": 0.0}, "learning_rate must be a number above 0"),
         (
             {"checkpoint_every_seconds": -1.0},
             "checkpoint_every_seconds must be a number above 0, got -1.0",
@@ -51,12 +48,12 @@ from trainer.config import TrainConfig
             {"checkpoint_every_steps": 0},
             "checkpoint_every_steps must be at least 1, got 0",
         ),
-        ({"input": "disk"}, "input must be one of memory, records, got 'disk'"),
+        ({"input": "ram"}, "input must be one of memory, disk, got 'ram'"),
         (
-            {"train_source": "fresh"},
-            "train_source must be one of records, recomposed, got 'fresh'",
+            {"input": "records"},
+            "input=records was renamed; use input=disk",
         ),
-        ({"distortion": -0.1}, "distortion must be a number of at least 0"),
+        ({"distortion": -0.1}, "distortion must be at least 0, got -0.1"),
         ({"distortion": float("nan")}, "at least 0, got nan"),
         (
             {"validate_every_steps": 0},
@@ -67,9 +64,9 @@ from trainer.config import TrainConfig
         ({"profile": "20:10"}, "got '20:10'"),
     ],
 )
-def test_impossible_settings_are_refused(settings, message):
+def test_impossible_settings_are_refused(given, message):
     with pytest.raises(InputError) as caught:
-        TrainConfig(**settings)
+        TrainConfig(**given)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -78,15 +75,16 @@ def test_training_breaks_where_something_is_due():
     config = TrainConfig(
         log_every_steps=10, checkpoint_every_steps=25, profile="13:17"
     )
+    schedule = Schedule.from_config(config, 60_000)
     breaks, step = [], 0
     while step < 52:
-        step = config.find_break(step, 52)
+        step = schedule.next_break(step, 52)
         breaks.append(step)
     assert breaks == [10, 13, 17, 20, 25, 30, 40, 50, 52]
 
 
 @pytest.mark.parametrize(
-    ("settings", "expected"),
+    ("given", "expected"),
     [
         # An epoch of 103 examples ends within the 9th, 18th, ... batch of 12.
         ({}, [9, 18, 26, 35, 40]),
@@ -95,9 +93,14 @@ def test_training_breaks_where_something_is_due():
         ({"validate_every_steps": 50}, [40]),
     ],
 )
-def test_validation_comes_after_epochs_or_steps(settings, expected):
-    config = TrainConfig(global_batch_size=12, **settings)
-    assert config.find_validations(103, 40) == expected
+def test_validation_comes_after_epochs_or_steps(given, expected):
+    config = TrainConfig(global_batch_size=12, max_steps=40, **given)
+    schedule = Schedule.from_config(config, 103)
+    assert schedule.total_steps == 40
+    assert schedule.validations == expected
+    assert [schedule.epoch_of(step) for step in (1, 9, 10, 18, 19)] == [
+        *(0, 0, 1, 1, 2)
+    ]
 
 
 def test_no_distortion_is_a_choice():
@@ -106,8 +109,57 @@ def test_no_distortion_is_a_choice():
 
 
 def test_settings_without_effect_on_the_result_may_change():
-    settings = TrainConfig().what_decides()
+    decisive = TrainConfig().result_settings()
     assert TrainConfig(
         checkpoint_every_steps=7, log_every_steps=3, profile="1:2"
-    ).what_decides() == json.loads(json.dumps(settings))
-    assert TrainConfig(clip_norm=1.0).what_decides() != settings
+    ).result_settings() == json.loads(json.dumps(decisive))
+    assert TrainConfig(learning_rate=1.0).result_settings() != decisive
+
+
+def test_a_run_is_as_long_as_its_epochs():
+    schedule = Schedule.from_config(
+        TrainConfig(global_batch_size=12, epochs=3), 103
+    )
+    assert schedule.total_steps == 26
+    assert schedule.validations == [9, 18, 26]
+    with pytest.raises(InputError, match="at most the number of training"):
+        Schedule.from_config(TrainConfig(global_batch_size=104), 103)
+
+
+def test_own_values_replace_those_of_the_recipe():
+    resolved = TrainConfig(epochs=3, distortion=0.0).resolve("seqdigits/a/1")
+    default = TrainConfig().recipe
+    assert (resolved.recipe.epochs, resolved.recipe.distortion) == (3, 0.0)
+    assert resolved.learning_rate == default.learning_rate
+    assert resolved.recipe.warmup_fraction == default.warmup_fraction
+    assert resolved.dataset == "seqdigits/a/1"
+    assert (
+        resolved.run_path
+        == TrainConfig(
+            dataset="seqdigits/a/1",
+            **{
+                name: getattr(resolved, name)
+                for name in ("epochs", "distortion", "learning_rate", "workdir")
+            },
+        ).run_path
+    )
+
+
+def test_each_setting_has_a_flag_and_is_in_a_group():
+    values = flags.FlagValues()
+    settings.define_flags(TrainConfig, values)
+    values(["program", "--input=disk", "--epochs=2", "--learning_rate=0.5"])
+    names = {field.name for field in dataclasses.fields(TrainConfig)}
+    assert names <= set(values)
+    config = TrainConfig(**{name: values[name].value for name in names})
+    assert config == TrainConfig(input="disk", epochs=2, learning_rate=0.5)
+    listed = settings.make_help(TrainConfig)
+    assert names == set(re.findall(r"\b[a-z_]+\b(?!:)", listed))
+
+
+def test_the_documentation_has_all_settings():
+    """If it fails, copy the table from the message to the page."""
+    text = (ROOT / "docs" / "trainer.md").read_text()
+    table = text.split("<!-- flags: begin -->\n")[1]
+    table = table.split("<!-- flags: end -->")[0]
+    assert table.strip() == settings.make_table(TrainConfig).strip()

@@ -4,10 +4,12 @@ import time
 
 import nbclient
 import nbformat
+import pytest
 
-from conftest import ROOT
+from helpers import ROOT
 
 
+@pytest.mark.long
 def test_the_tutorial_runs(tmp_path, monkeypatch):
     notebook = nbformat.read(ROOT / "docs" / "tutorial.ipynb", as_version=4)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

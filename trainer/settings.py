@@ -113,7 +113,9 @@ def check(config: Any) -> None:
             description.check(name, value)
 
 
-def define_flags(cls: type) -> None:
+def define_flags(
+    cls: type, flag_values: flags.FlagValues = flags.FLAGS
+) -> None:
     """Defines a flag for each setting of a dataclass, as this module's."""
     define = {
         int: flags.DEFINE_integer,
@@ -130,6 +132,7 @@ def define_flags(cls: type) -> None:
             field.default,
             f"{description.help} ({_describe_default(field)};"
             f" {description.values})",
+            flag_values=flag_values,
         )
 
 

@@ -41,7 +41,12 @@ def write_report(
     try:
         html, svgs = _make_page(
             json.loads((run_path / "config.json").read_text()),
-            [json.loads(line) for line in (run_path / "metrics.jsonl").open()],
+            [
+                json.loads(line)
+                for line in (
+                    (run_path / "metrics.jsonl").read_text().splitlines()
+                )
+            ],
             results or json.loads((run_path / "results.json").read_text()),
             SavedPredictions.load(run_path / "predictions.npz"),
         )

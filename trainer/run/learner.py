@@ -1,5 +1,7 @@
 """The learner: a model, its optimizer, and their compiled functions."""
 
+import re
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -52,8 +54,10 @@ class Learner:
                 scale_loss=config.precision == "mixed_float16",
             )
             self._optimizer.build(members.trainable_variables)
+        # Without the counters in Keras's automatic names, which depend on what
+        # the process has built before.
         self._variables = {
-            f"{number}:{variable.path}": variable
+            f"{number}:{re.sub(r'_[0-9]+', '', variable.path)}": variable
             for number, variable in enumerate(
                 [*self.model.variables, *self._optimizer.variables]
             )

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
-from trainer.augmentation import Distortion
+
+from trainer.data.distortion import Distortion
 
 BATCH_SIZE = 32
 
@@ -23,7 +24,7 @@ def draw(distortion, seed=0, step=0):
     return distortion.draw(seed, step, BATCH_SIZE).numpy()
 
 
-def test_points_that_stay_leave_the_image_as_it_is(distortion, images):
+def test_without_moves_images_are_unchanged(distortion, images):
     moves = np.zeros_like(draw(distortion))
     assert (distortion.apply(images, moves).numpy() == images).all()
 
@@ -42,12 +43,12 @@ def test_a_point_moves_only_what_is_near(distortion, images):
     moves[:, :, :, 2] = 2.0
     changed = distortion.apply(images, moves).numpy() != images
     columns = np.flatnonzero(changed.any(axis=(0, 1, 3)))
-    # The spline through a point reaches over two intervals, of half a digit.
+    # The spline of a point covers two intervals of half a digit each.
     assert len(columns) > 6
     assert columns.max() <= 3 * 64 / 10 + 1
 
 
-def test_moves_are_normal_and_never_the_same(distortion):
+def test_moves_are_normal_and_independent(distortion):
     draws = np.stack(
         [draw(distortion, *place) for place in ((0, 0), (0, 1), (1, 0), (1, 1))]
     )
@@ -59,7 +60,7 @@ def test_moves_are_normal_and_never_the_same(distortion):
     assert (draws[0] == draw(distortion)).all()
 
 
-def test_alone_in_a_batch_and_in_a_dataset_it_is_the_same(distortion, images):
+def test_the_result_does_not_depend_on_the_batch(distortion, images):
     moves = draw(distortion)
     eager = distortion.apply(images, moves).numpy()
     assert (eager != images).any()
@@ -79,7 +80,7 @@ def test_alone_in_a_batch_and_in_a_dataset_it_is_the_same(distortion, images):
 
 
 def test_digits_stay_readable(images):
-    """Bent, not moved elsewhere: most ink stays near where it was."""
+    """They are bent, not moved: most ink stays near its place."""
     distortion = Distortion(num_positions=5, strength=1.5)
     distorted = distortion.apply(images, draw(distortion)).numpy()
     assert distorted.mean() == pytest.approx(images.mean(), rel=0.05)

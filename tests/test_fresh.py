@@ -1,21 +1,19 @@
 import dataclasses
-import json
 
 import numpy as np
 import pytest
 import scipy.stats
 import tensorflow as tf
 import tensorflow_datasets as tfds
-from trainer.recomposition import make_recomposed_split
 
 import seqdigits_tfds
-from conftest import run_python
 from seqdigits_tfds import BLANK, NO_GLYPH, InputError
+from trainer.data.fresh import make_fresh_split
 
 
 def make_split(name, data_dir, mnist_dir=None):
     builder = tfds.builder(f"seqdigits/{name}", data_dir=data_dir)
-    return make_recomposed_split(builder, mnist_dir)
+    return make_fresh_split(builder, mnist_dir)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +27,7 @@ def read_keys(split, num_keys, seed=0, start=0):
 
 
 def test_pixels_are_the_datasets_own(request, prepared):
-    """All training examples of each config, drawn again in the graph."""
+    """All training examples of each config, composed again in the graph."""
     name, data_dir = prepared
     mnist_dir = (
         request.getfixturevalue("mnist_dir") if name == "mnist" else None
@@ -63,7 +61,7 @@ def test_the_rule_is_the_datasets_own(tiny):
         digits = keys[used[:, position], position]
         counts = np.bincount(digits, minlength=num_glyphs)
         assert scipy.stats.chisquare(counts).pvalue > 1e-3
-    # One position tells nothing of another.
+    # Positions are independent.
     both = keys[used[:, 1]]
     assert abs(np.corrcoef(both[:, 0], both[:, 1])[0, 1]) < 0.04
 
@@ -75,7 +73,7 @@ def test_only_the_digits_of_train_are_used(tiny, mnist_dir):
     assert not tiny.glyphs[-1].numpy().any()
     assert tiny.labels[-1] == BLANK
     mnist = seqdigits_tfds.Builder(config="mnist").load_glyphs(str(mnist_dir))
-    split = make_recomposed_split(
+    split = make_fresh_split(
         seqdigits_tfds.Builder(config="mnist"), str(mnist_dir)
     )
     assert (split.glyphs[:-1].numpy() == mnist.images[:55_000]).all()
@@ -83,7 +81,7 @@ def test_only_the_digits_of_train_are_used(tiny, mnist_dir):
 
 def test_no_epoch_repeats_another(tiny):
     keys = read_keys(tiny, 3 * len(tiny))
-    # Among the 1,198 sequences of one digit, some must come again.
+    # Sequences of one or two digits may repeat by chance.
     long = keys[keys[:, 2] < len(tiny.labels) - 1]
     assert len(np.unique(long, axis=0)) == len(long) > len(tiny)
     assert (keys != read_keys(tiny, 3 * len(tiny), seed=1)).any(axis=1).all()
@@ -95,7 +93,7 @@ def test_reading_may_start_anywhere(tiny, start):
     assert (read_keys(tiny, 900, start=start) == whole[start:][:900]).all()
 
 
-def test_alone_in_a_batch_and_in_a_dataset_it_is_the_same(tiny):
+def test_the_result_does_not_depend_on_the_batch(tiny):
     keys = read_keys(tiny, 100)
     eager = tiny.decode(tf.constant(keys))[0].numpy()
     for size in (1, 7, 100):
@@ -109,18 +107,15 @@ def test_alone_in_a_batch_and_in_a_dataset_it_is_the_same(tiny):
         assert (eager == found).all()
 
 
-def test_a_prepared_folder_says_what_it_is_made_of(tiny, tiny_data_dir):
-    """Also where nothing but the folder knows the config."""
-    program = (
-        "import sys, json, tensorflow_datasets as tfds;"
-        "builder = tfds.builder('seqdigits/tiny', data_dir=sys.argv[1]);"
-        "print(json.dumps(dict(builder.info.metadata)))"
+def test_a_prepared_folder_records_its_source(tiny, tiny_data_dir):
+    """Also if nothing but the folder knows the config."""
+    builder = tfds.builder_from_directory(
+        next(tiny_data_dir.glob("seqdigits/tiny/*"))
     )
-    done = run_python("-c", program, tiny_data_dir, cwd="/")
-    assert json.loads(done.stdout) == tiny.config.settings
+    assert dict(builder.info.metadata) == tiny.config.settings
 
 
-def test_a_folder_that_does_not_say_is_refused(tiny_data_dir, tmp_path):
+def test_a_folder_without_the_source_is_refused(tiny_data_dir, tmp_path):
     builder = tfds.builder("seqdigits/tiny", data_dir=tiny_data_dir)
     nameless = tfds.core.DatasetInfo(
         builder=builder, features=builder.info.features
@@ -128,5 +123,5 @@ def test_a_folder_that_does_not_say_is_refused(tiny_data_dir, tmp_path):
     builder = dataclasses.make_dataclass(
         "Folder", [("info", object), ("data_path", object)]
     )(nameless, tmp_path)
-    with pytest.raises(InputError, match="--train_source=records"):
-        make_recomposed_split(builder, None)
+    with pytest.raises(InputError, match="--train_sequences=stored"):
+        make_fresh_split(builder, None)

@@ -5,14 +5,14 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from trainer import input_pipeline, splits
+from trainer.data import loading, pipeline, splits
 
 NUM_EXAMPLES = 103
 
 
 @pytest.fixture(scope="module")
 def examples():
-    """Examples whose image and label tell their row."""
+    """Examples whose image and label contain their row."""
     rows = np.arange(NUM_EXAMPLES)
     images = np.broadcast_to(rows[:, None, None, None], (NUM_EXAMPLES, 4, 4, 1))
     labels = np.broadcast_to(rows[:, None], (NUM_EXAMPLES, 5))
@@ -38,7 +38,7 @@ def read_train_steps(
     """Rows of each global batch, put together from all replicas' parts."""
     parts = []
     for context in make_contexts(num_workers, per_worker):
-        dataset = input_pipeline.make_train_dataset(
+        dataset = pipeline.make_train_dataset(
             examples, batch, seed, start, context
         )
         labels = []
@@ -73,7 +73,7 @@ def test_replicas_and_workers_share_the_same_batches(
     assert (alone == shared).all()
 
 
-def test_the_seed_decides_the_order(examples):
+def test_the_seed_determines_the_order(examples):
     first = read_train_steps(examples, 10, 5, seed=1)
     assert (first == read_train_steps(examples, 10, 5, seed=1)).all()
     assert (first != read_train_steps(examples, 10, 5, seed=2)).any()
@@ -104,14 +104,12 @@ def test_evaluation_has_each_example_once(
     counts = collections.Counter()
     num_elements = set()
     for context in make_contexts(num_workers, per_worker):
-        elements = list(
-            input_pipeline.make_eval_dataset(examples, batch, context)
-        )
+        elements = list(pipeline.make_eval_dataset(examples, batch, context))
         num_elements.add(len(elements))
         for rows, images, labels in elements:
             assert images.dtype == tf.uint8
             assert (labels[:, 0] == images[:, 0, 0, 0].numpy()).numpy().all()
-            real = rows.numpy() != input_pipeline.PADDING
+            real = rows.numpy() != pipeline.PADDING
             assert (images.numpy()[real, 0, 0, 0] == rows.numpy()[real]).all()
             counts.update(rows.numpy()[real].tolist())
     assert counts == dict.fromkeys(range(NUM_EXAMPLES), 1)
@@ -122,7 +120,7 @@ def test_evaluation_has_each_example_once(
 
 def test_loading_gives_what_tfds_gives(optdigits_data_dir):
     builder = tfds.builder("seqdigits/optdigits", data_dir=optdigits_data_dir)
-    examples = splits.load_split(builder, "test")
+    examples = loading.load_split(builder, "test")
     whole = tfds.as_numpy(builder.as_dataset(split="test", batch_size=-1))
     assert len(examples) == 4_000
     assert examples.images.dtype == tf.uint8
@@ -136,16 +134,14 @@ def test_loading_gives_what_tfds_gives(optdigits_data_dir):
 def records(tiny_data_dir):
     """The 480 training records of `seqdigits/tiny`, in small windows."""
     builder = tfds.builder("seqdigits/tiny", data_dir=tiny_data_dir)
-    return splits.RecordSplit(builder, "train", window=70)
+    return splits.DiskSplit(builder, "train", window=70)
 
 
 def read_record_steps(records, num_steps, num_workers=1, per_worker=1, start=0):
     """Images [step, element, pixel] of global batches of 48."""
     parts = []
     for context in make_contexts(num_workers, per_worker):
-        dataset = input_pipeline.make_train_dataset(
-            records, 48, 0, start, context
-        )
+        dataset = pipeline.make_train_dataset(records, 48, 0, start, context)
         images = [
             image_batch.numpy()
             for image_batch, _ in dataset.take(num_steps * per_worker)
@@ -158,7 +154,7 @@ def test_records_are_read_once_an_epoch(records):
     images = read_record_steps(records, 30)
     assert images.shape == (30, 48, 64 * 64)
     epochs = images.reshape(3, 480, -1)
-    everything = splits.load_split(records.builder, "train").images.numpy()
+    everything = loading.load_split(records.builder, "train").images.numpy()
     expected = sorted(image.tobytes() for image in everything)
     for epoch in epochs:
         assert sorted(image.tobytes() for image in epoch) == expected
@@ -176,26 +172,26 @@ def test_records_may_be_read_from_any_step(records, start):
 
 
 def test_records_are_evaluated_like_a_split_in_memory(records):
-    in_memory = splits.load_split(records.builder, "train")
+    in_memory = loading.load_split(records.builder, "train")
     for context in make_contexts(2, 2):
         elements = zip(
             *(
-                input_pipeline.make_eval_dataset(split, 100, context)
+                pipeline.make_eval_dataset(split, 100, context)
                 for split in (records, in_memory)
             ),
             strict=True,
         )
         for found, expected in elements:
             for a, b in zip(found, expected, strict=True):
-                real = expected[0] != input_pipeline.PADDING
+                real = expected[0] != pipeline.PADDING
                 assert (a.numpy()[real] == b.numpy()[real]).all()
 
 
 def test_images_are_found_by_their_row(records, examples):
     rows = np.array([0, 5, 102])
-    images = splits.read_images(examples, rows)
+    images = loading.read_images(examples, rows)
     assert (images[:, 0, 0, 0] == rows).all()
-    in_memory = splits.load_split(records.builder, "train")
+    in_memory = loading.load_split(records.builder, "train")
     expected = in_memory.images.numpy()[rows]
-    assert (splits.read_images(records, rows) == expected).all()
-    assert len(splits.read_images(records, rows[:0])) == 0
+    assert (loading.read_images(records, rows) == expected).all()
+    assert len(loading.read_images(records, rows[:0])) == 0

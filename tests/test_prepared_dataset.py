@@ -10,7 +10,7 @@ from PIL import Image
 from scipy import stats
 
 import seqdigits_tfds
-from sources import read_glyphs
+from glyph_sources import read_glyphs
 
 NUM_EXAMPLES = {
     "optdigits": {"train": 20_000, "validation": 2_000, "test": 4_000},

@@ -1,4 +1,4 @@
-"""Starts the trainer's processes: one, or the workers of `multi_worker`."""
+"""Starts trainers in the background: one, or the workers of `multi_worker`."""
 
 import dataclasses
 import json
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-ROOT = pathlib.Path(__file__).parent.parent
+from helpers import PROGRAMS, ROOT
 
 STRATEGIES = {
     "one_device": ["--strategy=one_device"],
@@ -21,10 +21,14 @@ STRATEGIES = {
 }
 """The flags of each way to distribute a run."""
 
+DEFAULT = ("-m", "trainer")
+SMALL = (PROGRAMS / "small_network.py",)
+"""The two programs that can be started."""
+
 
 @dataclasses.dataclass
 class Trainer:
-    """A running process, and the file that has its output."""
+    """A running process, and the file with its output."""
 
     process: subprocess.Popen
     log: pathlib.Path
@@ -37,19 +41,17 @@ class Trainer:
     def output(self):
         return self.log.read_text()
 
-    def wait_for(self, text, timeout=120):
-        """Waits until the output has `text`; False if it ended without."""
+    def wait_until(self, condition, timeout=120):
+        """Waits for a condition; fails if the process ends before."""
         deadline = time.monotonic() + timeout
-        while text not in self.output:
-            if self.process.poll() is not None:
-                return text in self.output
+        while not condition():
+            assert self.process.poll() is None, self.output
             assert time.monotonic() < deadline, self.output
-            time.sleep(0.02)
-        return True
+            time.sleep(0.002)
 
 
 def find_ports(number):
-    """Returns ports that nobody listens on."""
+    """Returns free ports."""
     sockets = [socket.socket() for _ in range(number)]
     for each in sockets:
         each.bind(("localhost", 0))
@@ -60,7 +62,7 @@ def find_ports(number):
 
 
 def make_tf_configs(num_workers):
-    """Returns TF_CONFIG of each worker, all on this machine."""
+    """Returns the TF_CONFIG of each worker, all on this machine."""
     workers = [f"localhost:{port}" for port in find_ports(num_workers)]
     return [
         json.dumps(
@@ -73,34 +75,38 @@ def make_tf_configs(num_workers):
     ]
 
 
-def start(log, *flags, **environment):
+def start(log, *flags, program=DEFAULT, **environment):
     """Starts a trainer."""
     with log.open("w") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "trainer", *map(str, flags)],
+            [sys.executable, *map(str, (*program, *flags))],
             cwd=ROOT,
-            env={**os.environ, **environment},
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
             stdout=file,
             stderr=subprocess.STDOUT,
         )
     return Trainer(process, log)
 
 
-def start_all(strategy, log_dir, *flags):
-    """Starts all processes of a run under one of `STRATEGIES`; chief first."""
+def start_all(strategy, log_dir, *flags, program=DEFAULT):
+    """Starts all processes of a run with one of `STRATEGIES`, chief first."""
     flags = (*STRATEGIES[strategy], *flags)
     if not strategy.startswith("multi_worker"):
-        return [start(log_dir / f"{strategy}.log", *flags)]
-    tf_configs = make_tf_configs(int(strategy[-1]))
+        return [start(log_dir / f"{strategy}.log", *flags, program=program)]
     return [
-        start(log_dir / f"{strategy}.{index}.log", *flags, TF_CONFIG=tf_config)
-        for index, tf_config in enumerate(tf_configs)
+        start(
+            log_dir / f"{strategy}.{index}.log",
+            *flags,
+            program=program,
+            TF_CONFIG=tf_config,
+        )
+        for index, tf_config in enumerate(make_tf_configs(int(strategy[-1])))
     ]
 
 
-def run_all(strategy, log_dir, *flags):
-    """Runs a training under one of `STRATEGIES` to its end."""
-    trainers = start_all(strategy, log_dir, *flags)
-    for trainer in trainers:
+def run_all(strategy, log_dir, *flags, program=DEFAULT):
+    """Runs a training with one of `STRATEGIES` until it ends."""
+    running = start_all(strategy, log_dir, *flags, program=program)
+    for trainer in running:
         assert trainer.wait() == 0, trainer.output
-    return trainers
+    return running

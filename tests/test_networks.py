@@ -1,11 +1,13 @@
 import keras
 import numpy as np
 import pytest
-from trainer.models import MODELS, Shape, build
 
-from conftest import run_python
+from helpers import run_python
+from trainer.data.sequences import ExampleShape
+from trainer.model.networks import NETWORKS, build
 
-SHAPE = Shape(image=(64, 64, 1), num_positions=5, num_classes=11)
+NAMES = ("seed_cnn", "slot_resnet")
+SHAPE = ExampleShape(image=(64, 64, 1), num_positions=5, num_classes=11)
 IMAGES = np.random.default_rng(0).integers(
     0, 256, (3, 64, 64, 1), dtype=np.uint8
 )
@@ -35,13 +37,14 @@ def test_seed_cnn_is_the_notebooks_network():
     convolutions = 9 * 32 + 32 + 9 * 32 * 32 + 32
     dense = 30_752 * 128 + 128 + 5 * (128 * 11 + 11)
     assert model.count_params() == convolutions + dense
-    recipe = MODELS["seed_cnn"].recipe
+    recipe = NETWORKS["seed_cnn"].recipe
     assert (recipe.epochs, recipe.warmup_fraction) == (12, None)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
-    "shape", [SHAPE, Shape((64, 128, 1), 8, 11), Shape((7, 5, 1), 3, 11)]
+    "shape",
+    [SHAPE, ExampleShape((64, 128, 1), 8, 11), ExampleShape((7, 5, 1), 3, 11)],
 )
 def test_models_take_raw_images_and_give_logits(name, shape):
     model, _ = build(name, shape)
@@ -52,11 +55,11 @@ def test_models_take_raw_images_and_give_logits(name, shape):
 
 
 def test_slot_resnet_treats_all_positions_alike():
-    """A digit is read in the same way wherever it stands."""
+    """The logits of a digit do not depend on its position."""
     keras.utils.set_random_seed(0)
-    model, _ = build("slot_resnet", Shape((28, 9 * 28, 1), 9, 11))
+    model, _ = build("slot_resnet", ExampleShape((28, 9 * 28, 1), 9, 11))
     images = np.zeros((3, 28, 9 * 28, 1), np.uint8)
-    # With three empty cells around it, so that no border is near.
+    # Three empty cells on each side keep it away from the border.
     for row in range(3):
         left = 28 * (3 + row)
         images[row, :, left : left + 28] = IMAGES[0, :28, :28]
@@ -69,7 +72,7 @@ def test_slot_resnet_treats_all_positions_alike():
 
 
 @pytest.mark.parametrize("ensemble_size", [1, 3])
-def test_an_ensemble_averages_what_its_members_read(ensemble_size):
+def test_an_ensemble_averages_its_members_probabilities(ensemble_size):
     keras.utils.set_random_seed(0)
     model, members = build("slot_resnet", SHAPE, ensemble_size)
     logits = members(IMAGES)
@@ -80,25 +83,31 @@ def test_an_ensemble_averages_what_its_members_read(ensemble_size):
     assert {id(v) for v in model.variables} == {
         id(v) for v in members.variables
     }
-    # Members that are alike have a spread of 0, but for rounding.
+    # Equal members would have a spread of 0, up to rounding.
     spread = logits.numpy().std(axis=1).mean()
     assert (spread > 0.01) == (ensemble_size > 1)
 
 
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("ensemble_size", [1, 2])
-def test_plain_keras_loads_models_in_safe_mode(name, ensemble_size, tmp_path):
-    model, _ = build(name, SHAPE, ensemble_size)
-    model.save(tmp_path / "model.keras")
+def test_plain_keras_loads_all_models_in_safe_mode(tmp_path):
     np.save(tmp_path / "images.npy", IMAGES)
+    models = {
+        f"{name}_{size}": build(name, SHAPE, size)[0]
+        for name in NAMES
+        for size in (1, 2)
+    }
+    for name, model in models.items():
+        model.save(tmp_path / f"{name}.keras")
     run_python(
         "-c",
-        "import keras, numpy as np\n"
-        "model = keras.models.load_model('model.keras', safe_mode=True)\n"
-        "np.save('logits.npy', model.predict(np.load('images.npy')))\n"
-        "import sys; assert 'trainer' not in sys.modules",
+        "import keras, numpy as np, pathlib, sys\n"
+        "images = np.load('images.npy')\n"
+        "for path in pathlib.Path().glob('*.keras'):\n"
+        "    model = keras.models.load_model(path, safe_mode=True)\n"
+        "    np.save(path.with_suffix('.npy'), model.predict(images))\n"
+        "assert 'trainer' not in sys.modules",
         cwd=tmp_path,
         PYTHONPATH="",
     )
-    logits = np.load(tmp_path / "logits.npy")
-    np.testing.assert_allclose(logits, model(IMAGES), atol=1e-5)
+    for name, model in models.items():
+        logits = np.load(tmp_path / f"{name}.npy")
+        np.testing.assert_allclose(logits, model(IMAGES), atol=1e-5)

@@ -1,0 +1,140 @@
+"""Compares ways to load shuffled batches of the training split."""
+
+import contextlib
+import functools
+import pathlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from benchmarks.loaders.bare import BareNumPy, BarePngDecoding
+from benchmarks.loaders.grain_loaders import GrainDataSource, GrainPixels
+from benchmarks.loaders.hugging_face import HuggingFaceDisk, HuggingFaceMemory
+from benchmarks.loaders.split_files import SplitFiles, SplitWriter
+from benchmarks.loaders.tf_data import (
+    SeqDigitsDisk,
+    SeqDigitsMemory,
+    TfdsLoad,
+)
+from benchmarks.loaders.torch_loaders import (
+    TorchBatchSampler,
+    TorchDataSource,
+    TorchTensors,
+)
+from benchmarks.measuring import MEBIBYTE, Comparison, measure_in_turn
+from benchmarks.remote import RemoteObject
+from benchmarks.tfds_build import MNIST, prepare_mnist
+
+LIBRARIES = ("array_record", "datasets", "grain", "torch")
+"""Modules that the candidates need, besides those of seqdigits."""
+
+_OURS = "seqdigits"
+_Candidates = Mapping[str, tuple[Callable[..., Any], *tuple[Any, ...]]]
+_BARE_NUMPY = "bare NumPy indexing"
+_BARE_PNG = "bare PNG decoding"
+
+_WARM: _Candidates = {
+    _BARE_NUMPY: (BareNumPy,),
+    _OURS: (SeqDigitsMemory,),
+    "tfds.load": (TfdsLoad,),
+    "DataLoader, 0 workers": (TorchTensors, 0),
+    "DataLoader, 1 worker": (TorchTensors, 1),
+    "DataLoader, 2 workers": (TorchTensors, 2),
+    "DataLoader, BatchSampler": (TorchBatchSampler, 0),
+    "Hugging Face, numpy": (HuggingFaceMemory, "numpy"),
+    "Hugging Face, torch": (HuggingFaceMemory, "torch"),
+    "Grain, threads": (GrainPixels, 0),
+    "Grain, 2 processes": (GrainPixels, 2),
+}
+"""Class of each loader, and its arguments after the files."""
+
+_COLD: _Candidates = {
+    _BARE_PNG: (BarePngDecoding,),
+    _OURS: (SeqDigitsMemory,),
+    f"{_OURS}, --input=disk": (SeqDigitsDisk,),
+    "tfds.load": (TfdsLoad,),
+    "DataLoader, 2 workers": (TorchDataSource, 2),
+    "Hugging Face, numpy": (HuggingFaceDisk, "numpy"),
+    "Grain, 2 processes": (GrainDataSource, 2),
+}
+
+
+def compare_loaders(
+    manual_dir: str, folder: pathlib.Path, rounds: int
+) -> Iterator[Comparison]:
+    """Compares loaders in later epochs, and in the first epoch from disk.
+
+    Args:
+      manual_dir: Directory with MNIST's four files.
+      folder: Directory for temporary data.
+      rounds: Number of measurements of each candidate.
+
+    Yields:
+      Each comparison, as soon as it is complete.
+    """
+    files = SplitFiles(
+        MNIST,
+        prepare_mnist(manual_dir, folder, "tfrecord"),
+        folder,
+        array_record_dir=prepare_mnist(manual_dir, folder, "array_record"),
+    )
+    with RemoteObject(SplitWriter, files) as writer:
+        writer.call("write_arrays")
+        writer.call("write_array_record")
+        writer.call("write_hugging_face")
+    with _start_loaders(_WARM, files) as loaders:
+        for batch_size in (256, 1024):
+            yield Comparison(
+                f"loaders_warm_{batch_size}",
+                f"Loading from the second epoch on, batch {batch_size}",
+                "images/s",
+                _measure(loaders, "measure_warm", batch_size, rounds),
+                _BARE_NUMPY,
+            )
+        memory = {
+            name: [loader.peak_memory() / MEBIBYTE]
+            for name, loader in loaders.items()
+        }
+    yield Comparison(
+        "loaders_memory",
+        "Loading: peak resident memory",
+        "MiB",
+        memory,
+        _BARE_NUMPY,
+    )
+    with _start_loaders(_COLD, files) as loaders:
+        # A warm-up, which imports the libraries.
+        _measure(loaders, "measure_cold", 256, rounds=1)
+        yield Comparison(
+            "loaders_cold_256",
+            "Loading the first epoch from disk, batch 256",
+            "images/s",
+            _measure(loaders, "measure_cold", 256, rounds),
+            _BARE_PNG,
+        )
+
+
+@contextlib.contextmanager
+def _start_loaders(
+    candidates: _Candidates, files: SplitFiles
+) -> Iterator[dict[str, RemoteObject]]:
+    with contextlib.ExitStack() as stack:
+        yield {
+            name: stack.enter_context(RemoteObject(make, files, *arguments))
+            for name, (make, *arguments) in candidates.items()
+        }
+
+
+def _measure(
+    loaders: Mapping[str, RemoteObject],
+    method: str,
+    batch_size: int,
+    rounds: int,
+) -> dict[str, list[float]]:
+    return measure_in_turn(
+        {
+            name: functools.partial(loader.call, method, batch_size)
+            for name, loader in loaders.items()
+        },
+        rounds,
+        f"{method}, batch {batch_size}",
+    )

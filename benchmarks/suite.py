@@ -1,0 +1,75 @@
+"""Runs benchmarks by name, prints their tables, and saves all measurements."""
+
+import importlib.util
+import json
+import pathlib
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from benchmarks.compare_builds import compare_builds
+from benchmarks.compare_loaders import LIBRARIES, compare_loaders
+from benchmarks.compare_memory import compare_memory
+from benchmarks.compare_steps import compare_steps
+from benchmarks.measuring import Comparison
+from benchmarks.plain_seqdigits import load_glyphs
+from seqdigits_tfds import InputError
+
+_LOADERS = "loaders"
+
+BENCHMARKS: Mapping[
+    str, Callable[[str, pathlib.Path, int], Iterator[Comparison]]
+] = {
+    "build": compare_builds,
+    _LOADERS: compare_loaders,
+    "memory": compare_memory,
+    "step": compare_steps,
+}
+"""The benchmarks by name. Each takes the directory with MNIST's files, a
+directory for temporary data, and the number of rounds. It yields each
+comparison as soon as it is complete."""
+
+
+def run(
+    names: Sequence[str], *, manual_dir: str, out: pathlib.Path, rounds: int
+) -> None:
+    """Runs benchmarks one after the other.
+
+    Args:
+      names: Names from `BENCHMARKS`.
+      manual_dir: Directory with MNIST's four files.
+      out: Directory for the results, one JSON file per comparison.
+      rounds: Number of measurements of each candidate.
+
+    Raises:
+      InputError: If a benchmark does not exist, or MNIST's files or a library
+        are missing.
+    """
+    # Checked first: the benchmarks take several minutes.
+    for name in names:
+        if name not in BENCHMARKS:
+            raise InputError(
+                f"benchmark must be one of {', '.join(BENCHMARKS)}, got"
+                f" {name!r}"
+            )
+    load_glyphs(manual_dir)
+    if _LOADERS in names:
+        _check_installed(LIBRARIES)
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names:
+            for comparison in BENCHMARKS[name](
+                manual_dir, pathlib.Path(folder), rounds
+            ):
+                print(comparison.to_markdown(), end="\n\n", flush=True)
+                (out / f"{comparison.name}.json").write_text(
+                    json.dumps(comparison.to_json(), indent=2)
+                )
+
+
+def _check_installed(libraries: Sequence[str]) -> None:
+    for library in libraries:
+        if importlib.util.find_spec(library) is None:
+            raise InputError(
+                f"the {_LOADERS} benchmark needs {library}, which is not"
+                ' installed; run `pip install ".[bench]"`'
+            )

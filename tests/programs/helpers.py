@@ -1,0 +1,66 @@
+"""Starts programs, and builds small datasets."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import seqdigits_tfds
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+PROGRAMS = pathlib.Path(__file__).parent
+
+NO_NETWORK = {"https_proxy": "http://127.0.0.1:9"}
+"""An environment without downloads: nothing listens on this port."""
+
+TINY = {"name": "tiny", "num_train": 480, "num_validation": 40, "num_test": 80}
+"""The settings of the config `seqdigits/tiny`."""
+
+SHORT = {
+    "epochs": 2,
+    "global_batch_size": 96,
+    "log_every_steps": 2,
+    "checkpoint_every_steps": 3,
+}
+"""Settings of a run of 10 steps on `seqdigits/tiny`, validated after step 5."""
+
+
+def run(*command, cwd=ROOT, check=True, **environment):
+    """Runs a command; if it fails, the exception has its output."""
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+    if check and done.returncode:
+        raise AssertionError(
+            f"{command} ended with {done.returncode}:\n{done.stdout[-3000:]}\n"
+            f"{done.stderr[-3000:]}"
+        )
+    return done
+
+
+def run_python(*arguments, **kwargs):
+    """Runs this Python."""
+    return run(sys.executable, *arguments, **kwargs)
+
+
+def train(*flags, **kwargs):
+    """Runs the trainer."""
+    return run_python("-m", "trainer", *flags, **kwargs)
+
+
+def build(*arguments, **kwargs):
+    """Runs `tfds build`."""
+    program = pathlib.Path(sys.executable).parent / "tfds"
+    return run(program, "build", *arguments, **kwargs)
+
+
+def build_custom(folder, *, file_format="tfrecord", **settings):
+    """Builds a custom config of optdigits, in this process."""
+    config = seqdigits_tfds.SeqDigitsConfig(source="optdigits", **settings)
+    seqdigits_tfds.Builder(
+        data_dir=folder, config=config, file_format=file_format
+    ).download_and_prepare()

@@ -1,0 +1,37 @@
+"""Measures how well a model reads pictures from outside the dataset.
+
+The arguments are a model and a folder, which keeps the pictures.
+"""
+
+import collections
+import pathlib
+import sys
+
+import pictures
+from trainer.terminal.startup import quiet_tensorflow
+
+
+def count(model, folder):
+    """Returns the numbers of correct and of all pictures, by kind."""
+    from trainer.predict.reader import Reader, read_pictures
+
+    folder.mkdir(parents=True, exist_ok=True)
+    actual = {}
+    for kind, text, name, content in pictures.make_pictures():
+        (folder / name).write_bytes(content)
+        actual[str(folder / name)] = (kind, text)
+    right, total = collections.Counter(), collections.Counter()
+    for found in read_pictures(actual, Reader.load(model), show=None):
+        kind, text = actual[found.image]
+        total[kind] += 1
+        right[kind] += found.digits == text
+        if found.digits != text:
+            print(f"{found.image}: {found.digits} {found.error or ''}")
+    return right, total
+
+
+if __name__ == "__main__":
+    with quiet_tensorflow():
+        right, total = count(*map(pathlib.Path, sys.argv[1:]))
+    for kind in total:
+        print(f"{kind}: {right[kind]} of {total[kind]}")

@@ -1,0 +1,92 @@
+"""`python -m trainer`, with nothing prepared before."""
+
+import json
+import re
+
+import pytest
+
+from helpers import PROGRAMS, run_python
+
+
+def read_json(path):
+    return json.loads(path.read_text())
+
+
+def test_the_main_job_reads_sequences(first_run):
+    results = read_json(first_run / "my_run/results.json")
+    assert results["dataset"] == "seqdigits/optdigits/1.0.0"
+    assert results["split"] == "test"
+    assert results["num_images"] == 4_000
+    assert results["sequence_accuracy"] >= 0.90
+    assert results["individual_accuracy"] > results["sequence_accuracy"]
+    assert set(results["by_length"]) == {"1", "2", "3", "4", "5"}
+    shown = f"{results['sequence_accuracy']:.4f}"
+    assert shown in (first_run / "stdout").read_text()
+
+
+def test_it_says_loudly_why_it_does_not_use_mnist(first_run):
+    stdout = (first_run / "stdout").read_text()
+    start = stdout[: stdout.index("slot_resnet")]
+    assert "NOT TRAINING ON MNIST" in start
+    assert f"are not in {first_run / 'data/downloads/manual'}" in start
+    assert "can't be downloaded" in start
+    assert "refused" in start
+    assert "--manual_dir" in start
+
+
+def test_it_shows_progress_in_plain_lines(first_run):
+    stderr = (first_run / "stderr").read_text()
+    assert "Preparing seqdigits/optdigits/1.0.0, 26,000 examples" in stderr
+    assert "Loading train: 20000/20000 images" in stderr
+    assert "Epoch 1/1: 157/157 steps" in stderr
+    assert "\r" not in stderr
+    stdout = (first_run / "stdout").read_text()
+    assert "Epoch 1/1: validation loss" in stdout
+    samples = stdout.split("predicted\n")[1].splitlines()[:10]
+    assert all(len(line.split()) in (2, 3) for line in samples)
+
+
+def test_it_prints_nothing_that_a_user_cannot_act_on(first_run):
+    output = "".join(
+        (first_run / name).read_text() for name in ("stdout", "stderr")
+    )
+    for noise in ("oneDNN", "cuda", "absl::", "WARNING", "Warning"):
+        assert noise not in output
+    assert not re.search(r"^[WIEF]\d{4} ", output, re.MULTILINE)
+
+
+def test_the_run_directory_is_complete(first_run):
+    run = first_run / "my_run"
+    assert {path.name for path in run.iterdir()} == {
+        ".lock",
+        "checkpoints",
+        "config.json",
+        "export",
+        "metrics.jsonl",
+        "model.keras",
+        "predictions.npz",
+        "report",
+        "results.json",
+        "tensorboard",
+    }
+    config = read_json(run / "config.json")
+    assert config["config"]["dataset"] == "seqdigits/optdigits/1.0.0"
+    assert config["config"]["learning_rate"] > 0
+    assert len(config["dataset"]["sha256"]) == 64
+    assert config["devices"] == {"num_replicas": 1}
+    assert config["versions"]["tensorflow"].startswith("2.")
+
+
+def test_the_models_work_without_this_project(first_run, tmp_path):
+    run = first_run / "my_run"
+    done = run_python(
+        "-I",  # Without a path to this checkout.
+        PROGRAMS / "use_models.py",
+        run,
+        first_run / "data/seqdigits/optdigits/1.0.0",
+        cwd=tmp_path,
+    )
+    accuracy = read_json(run / "results.json")["sequence_accuracy"]
+    assert json.loads(done.stdout.splitlines()[-1]) == pytest.approx(
+        [accuracy, accuracy], abs=1e-9
+    )

@@ -1,0 +1,125 @@
+"""Whole trainings of a small network, in this process."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from helpers import NO_NETWORK, SHORT
+from run_directories import assert_equal, read_losses, read_metrics
+from trainer.data import dataset
+
+
+def test_metrics_have_all_steps_and_epochs(train_here, tmp_path, capsys):
+    train_here(
+        tmp_path,
+        ensemble_size=2,
+        epochs=3,
+        log_every_steps=5,
+        global_batch_size=64,
+    )
+    assert "2 x small, " in capsys.readouterr().out
+    metrics = read_metrics(tmp_path)
+    validation = [m for m in metrics if m["split"] == "validation"]
+    # 480 / 64 = 7.5: the second epoch begins within a batch.
+    assert [(m["epoch"], m["step"]) for m in validation] == [
+        (0, 8),
+        (1, 15),
+        (2, 23),
+    ]
+    assert [m["num_images"] for m in validation] == [40] * 3
+    steps = [m["step"] for m in metrics if m["split"] == "train"]
+    assert steps == [5, 8, 10, 15, 20, 23]
+
+
+def test_a_training_learns_and_tells_its_best_step(train_here, tmp_path):
+    results = train_here(
+        tmp_path, epochs=12, global_batch_size=48, checkpoint_every_steps=7
+    )
+    losses = read_losses(tmp_path)
+    assert losses[-1] < 0.6 * losses[0]
+    validation = {
+        m["step"]: m["sequence_accuracy"]
+        for m in read_metrics(tmp_path)
+        if m["split"] == "validation"
+    }
+    assert validation[results["step"]] == max(validation.values())
+
+
+@pytest.mark.parametrize("option", ["disk", "fresh", "mixed_float16"])
+def test_options_train_as_well(train_here, tmp_path, option):
+    train_here(
+        tmp_path,
+        **{
+            "disk": {"input": "disk"},
+            "fresh": {"train_sequences": "fresh"},
+            "mixed_float16": {"precision": "mixed_float16"},
+        }[option],
+        epochs=3,
+        global_batch_size=48,
+        log_every_steps=10,
+        profile="3:5",
+    )
+    losses = read_losses(tmp_path)
+    assert len(losses) == 3
+    assert losses[-1] < 0.9 * losses[0]
+    assert list(tmp_path.glob("tensorboard/plugins/profile/*/*.xplane.pb"))
+
+
+def test_the_same_seed_gives_the_same_weights(short_run, train_here, tmp_path):
+    train_here(tmp_path / "same", **SHORT)
+    assert_equal(tmp_path / "same", short_run)
+    train_here(tmp_path / "other", **SHORT, seed=1)
+    assert read_losses(tmp_path / "other") != read_losses(short_run)
+    same, other = (
+        np.concatenate([w.ravel() for w in model.get_weights()])
+        for model in (
+            keras.models.load_model(tmp_path / name / "model.keras")
+            for name in ("same", "other")
+        )
+    )
+    assert (same != other).mean() > 0.9
+
+
+def test_a_finished_run_is_left_unchanged(short_run, train_here, capsys):
+    files = [path for path in short_run.rglob("*") if path.is_file()]
+    before = {path: path.read_bytes() for path in files}
+    results = train_here(short_run, **SHORT)
+    assert "is already finished" in capsys.readouterr().out
+    assert results == json.loads((short_run / "results.json").read_text())
+    assert before == {path: path.read_bytes() for path in files}
+
+
+def test_the_default_run_directory_is_named_after_the_settings(
+    train_here, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for seed, num_runs in ((0, 1), (1, 2), (0, 2)):
+        train_here(None, max_steps=1, global_batch_size=48, seed=seed)
+        found = list(tmp_path.glob("runs/seqdigits-tiny-1.0.0-small-*/export"))
+        assert len(found) == num_runs
+
+
+def test_mnist_is_chosen_if_its_files_are_found(
+    mnist_dir, tmp_path, monkeypatch
+):
+    for name, value in NO_NETWORK.items():
+        monkeypatch.setenv(name, value)
+    for manual_dir, name in (
+        (mnist_dir, "seqdigits/mnist/1.0.0"),
+        (tmp_path, "seqdigits/optdigits/1.0.0"),
+    ):
+        choice = dataset.choose_dataset(
+            "auto", str(tmp_path / "data"), str(manual_dir)
+        )
+        assert choice.builder.info.full_name == name
+        assert bool(choice.warning) == (manual_dir == tmp_path)
+
+
+def test_mnist_is_chosen_if_it_is_prepared(mnist_data_dir, monkeypatch):
+    for name, value in NO_NETWORK.items():
+        monkeypatch.setenv(name, value)
+    choice = dataset.choose_dataset("auto", str(mnist_data_dir), None)
+    assert choice.builder.info.full_name == "seqdigits/mnist/1.0.0"
+    assert choice.warning is None
