@@ -14,6 +14,7 @@ from trainer.distribution.cluster import (
     check_port_free,
     read_tf_config,
 )
+from trainer.distribution.strategy import make_strategy
 
 TWO = {"worker": ["a:1", "b:2"]}
 
@@ -93,7 +94,7 @@ def test_a_port_in_use_is_refused():
         taken.bind(("", port))
         taken.listen()
         with pytest.raises(InputError, match=rf"port {port}.*already in use"):
-            check_port_free(cluster)
+            make_strategy("multi_worker", cluster=cluster)
 
 
 def test_the_values_of_the_first_replica_are_broadcast():

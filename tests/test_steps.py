@@ -91,3 +91,15 @@ def test_a_step_that_overflows_is_skipped(model):
     change, _ = train(model, optimizer)
     assert (change == 0).all()
     assert optimizer.dynamic_scale.numpy() == 2.0**126
+
+
+def test_statistics_are_those_of_training(model):
+    """Layers that behave differently in training are in training mode."""
+    images = keras.Input((2, 2, 1), dtype="uint8")
+    x = keras.layers.Flatten()(images)
+    normalization = keras.layers.BatchNormalization(momentum=0.0)
+    x = keras.layers.Dense(2 * 3)(normalization(x))
+    normalized = keras.Model(images, keras.layers.Reshape((1, 2, 3))(x))
+    train(normalized, keras.optimizers.SGD(0.0))
+    expected = np.arange(BATCH_SIZE * 4).reshape(BATCH_SIZE, 4).mean(axis=0)
+    np.testing.assert_allclose(normalization.moving_mean, expected)

@@ -1,5 +1,6 @@
 """Whole trainings of a small network, in this process."""
 
+import dataclasses
 import json
 
 import keras
@@ -9,6 +10,7 @@ import pytest
 from helpers import NO_NETWORK, SHORT
 from run_directories import assert_equal, read_losses, read_metrics
 from trainer.data import dataset
+from trainer.run import loop
 
 
 def test_metrics_have_all_steps_and_epochs(train_here, tmp_path, capsys):
@@ -33,18 +35,27 @@ def test_metrics_have_all_steps_and_epochs(train_here, tmp_path, capsys):
     assert steps == [5, 8, 10, 15, 20, 23]
 
 
-def test_a_training_learns_and_tells_its_best_step(train_here, tmp_path):
-    results = train_here(
-        tmp_path, epochs=12, global_batch_size=48, checkpoint_every_steps=7
-    )
-    losses = read_losses(tmp_path)
-    assert losses[-1] < 0.6 * losses[0]
-    validation = {
-        m["step"]: m["sequence_accuracy"]
-        for m in read_metrics(tmp_path)
-        if m["split"] == "validation"
-    }
-    assert validation[results["step"]] == max(validation.values())
+def test_the_best_checkpoint_is_tested_and_saved(
+    train_here, tmp_path, monkeypatch
+):
+    compute = loop.compute_metrics
+    accuracies = iter([0.5, 0.9, 0.9, 0.2, 0.1])
+
+    def pretend(logits, labels):
+        return dataclasses.replace(
+            compute(logits, labels), sequence_accuracy=next(accuracies)
+        )
+
+    monkeypatch.setattr(loop, "compute_metrics", pretend)
+    results = train_here(tmp_path, **{**SHORT, "epochs": 4})
+    # The first of equally good ones.
+    assert results["step"] == 10
+    (best,) = (tmp_path / "checkpoints").glob("best-00000010.*.npz")
+    model = keras.models.load_model(tmp_path / "model.keras")
+    with np.load(best) as arrays:
+        for number, value in enumerate(model.get_weights()):
+            (name,) = (n for n in arrays.files if n.startswith(f"{number}:"))
+            assert (arrays[name] == value).all()
 
 
 @pytest.mark.parametrize("option", ["disk", "fresh", "mixed_float16"])
@@ -63,7 +74,7 @@ def test_options_train_as_well(train_here, tmp_path, option):
     )
     losses = read_losses(tmp_path)
     assert len(losses) == 3
-    assert losses[-1] < 0.9 * losses[0]
+    assert losses[-1] < 0.95 * losses[0]
     assert list(tmp_path.glob("tensorboard/plugins/profile/*/*.xplane.pb"))
 
 

@@ -61,6 +61,23 @@ def alone(share, train_here):
     )
 
 
+def test_the_default_model_trains_alike_on_two_replicas(train_here, tmp_path):
+    settings = {
+        "model": "slot_resnet",
+        "global_batch_size": 24,
+        "max_steps": 12,
+        "log_every_steps": 1,
+    }
+    train_here(tmp_path / "one", **settings)
+    train_here(
+        tmp_path / "two", **settings, strategy="mirrored", virtual_devices=2
+    )
+    losses = read_losses(tmp_path / "one")
+    assert len(losses) == 12
+    assert losses[-1] < losses[0]
+    assert read_losses(tmp_path / "two") == pytest.approx(losses, rel=1e-4)
+
+
 @pytest.mark.parametrize(
     "strategy", ["mirrored_3", "multi_worker_2", "multi_worker_3"]
 )

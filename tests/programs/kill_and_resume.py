@@ -28,9 +28,13 @@ def kill_once(strategy, rng, seconds, folder, flags, program):
     running = trainers.start_all(strategy, folder, *flags, program=program)
     while_starting = rng.random() < 0.25
     if not while_starting:
-        # The file is rewritten when training starts.
+        # The file is rewritten when training starts, and then grows.
         running[0].wait_until(
-            lambda: metrics.exists() and metrics.stat().st_mtime_ns != before
+            lambda: (
+                metrics.exists()
+                and metrics.stat().st_mtime_ns != before
+                and metrics.stat().st_size
+            )
         )
     time.sleep(rng.uniform(0, seconds))
     victim = rng.choice(running)

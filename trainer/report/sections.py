@@ -194,8 +194,8 @@ def show_examples(predictions: SavedPredictions) -> list[dict[str, Any]]:
     return [
         {
             "title": "Misread sequences",
-            "text": f"{len(wrong)} of {(~all_right).sum()} mistakes, in order of"
-            " decreasing confidence: actual digits, predicted digits,"
+            "text": f"{len(wrong)} of {(~all_right).sum()} mistakes, in order"
+            " of decreasing confidence: actual digits, predicted digits,"
             " confidence.",
             "pictures": wrong,
         },

@@ -1,0 +1,113 @@
+"""Applies deliberate faults, one at a time, and runs the tests on each.
+
+`python tests/programs/mutations.py [NAME...]` copies the checkout, and applies
+each fault to the copy. First it runs the files of tests that should notice the
+fault, which are part of README's test command; if they pass, the whole command;
+and if that passes, the long tests. Prints a table as Markdown.
+
+The faults are in `faults/`, by room. Each has a name, a file, the text to
+replace, which the file has once, its replacement, and the names of the tests'
+files, without `test_` and `.py`.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+
+from helpers import PROGRAMS, ROOT
+
+FAULTS = PROGRAMS / "faults"
+
+
+def read_faults():
+    """Yields the faults of all rooms."""
+    for path in sorted(FAULTS.glob("*.toml")):
+        yield from tomllib.loads(path.read_text())["fault"]
+
+
+def copy_checkout(folder):
+    """Copies all files of the checkout but those that git ignores."""
+    names = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
+    for name in names:
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+
+
+def run_tests(folder, *arguments):
+    """Returns the first failed test, or None if all pass."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode == 0:
+        return None
+    failed = [
+        line.split(" ")[1]
+        for line in done.stdout.splitlines()
+        if line.startswith(("FAILED ", "ERROR "))
+    ]
+    if not failed:
+        sys.exit(f"the tests did not run:\n{done.stdout}{done.stderr}")
+    return failed[0].removeprefix("tests/")
+
+
+def find_test(folder, suspects):
+    """Returns the command that notices the fault, and the test."""
+    files = [f"tests/test_{name}.py" for name in suspects]
+    stages = (
+        ("README's", ["-n0", *files]),
+        ("README's", []),
+        ("`.ci/run`", ["-m", "long"]),
+    )
+    for command, arguments in stages:
+        test = run_tests(folder, *arguments)
+        if test is not None:
+            return command, test
+    return "none", ""
+
+
+def main(*names):
+    print("| fault | file | noticed by | test | s |\n|---|---|---|---|---|")
+    noticed = {}
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        copy_checkout(folder)
+        for fault in read_faults():
+            name, file = fault["name"], fault["file"]
+            if names and name not in names:
+                continue
+            path = folder / file
+            text = path.read_text()
+            if text.count(fault["old"]) != 1:
+                sys.exit(f"{file} must have this once: {fault['old']!r}")
+            path.write_text(text.replace(fault["old"], fault["new"]))
+            start = time.monotonic()
+            command, test = find_test(folder, fault["tests"])
+            seconds = time.monotonic() - start
+            path.write_text(text)
+            noticed[name] = command
+            print(
+                f"| {name} | `{file}` | {command} | `{test}` | {seconds:.0f} |",
+                flush=True,
+            )
+    counts = {c: list(noticed.values()).count(c) for c in noticed.values()}
+    print(f"\n{len(noticed)} faults: {counts}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
