@@ -32,7 +32,7 @@ _ROUNDS = flags.DEFINE_integer(
 
 
 def main(argv: Sequence[str]) -> None:
-    """Runs the benchmarks as the flags say."""
+    """Runs the benchmarks that the arguments name, or all of them."""
     out = pathlib.Path(_OUT.value)
     suite.run(
         argv[1:] or list(suite.BENCHMARKS),

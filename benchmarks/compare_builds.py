@@ -16,7 +16,7 @@ _OURS = "seqdigits"
 def compare_builds(
     manual_dir: str, folder: pathlib.Path, rounds: int
 ) -> Iterator[Comparison]:
-    """Compares `tfds build` of two builders, and generation without startup.
+    """Compares `tfds build` of two builders, and generation without imports.
 
     Args:
       manual_dir: Directory with MNIST's four files.

@@ -21,7 +21,7 @@ def compare_memory(
     Args:
       manual_dir: Directory with MNIST's four files.
       folder: Directory for temporary data.
-      rounds: Not used: one measurement is enough, since peak memory hardly
+      rounds: Not used. One measurement is enough, since peak memory hardly
         varies.
 
     Yields:

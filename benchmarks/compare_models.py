@@ -42,7 +42,7 @@ _MODELS = ("seed_cnn", TrainConfig().model)
 
 
 def main(argv: Sequence[str]) -> None:
-    """Trains both models and compares them, as the flags say."""
+    """Trains both models, and compares them."""
     if len(argv) > 1:
         raise app.UsageError(f"unexpected argument {argv[1]!r}")
     out = pathlib.Path(_OUT.value)
@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _train(model: str, workdir: pathlib.Path) -> None:
-    """Runs the trainer, which resumes or skips a run that exists."""
+    """Runs the trainer, which resumes or skips an existing run."""
     settings = {
         "dataset": _DATASET.value,
         "data_dir": _DATA_DIR.value,

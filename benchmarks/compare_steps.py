@@ -2,7 +2,7 @@
 
 Compares steps on batches from the pipeline with steps on one repeated batch.
 Both run the same compiled function on the same devices. The repeated batch is
-ready at once, so its steps are computation only.
+always ready, so its steps consist of computation only.
 """
 
 import functools
@@ -118,7 +118,7 @@ class Training:
         }
 
     def measure(self, *, repeat_batch: bool) -> float:
-        """Returns the milliseconds per step, as a mean over 20 steps.
+        """Returns the mean time per step over 20 steps, in milliseconds.
 
         Args:
           repeat_batch: Whether to train on one repeated batch, instead of

@@ -1,7 +1,7 @@
-"""A TFDS builder as it is usually written: it yields one example at a time.
+"""A conventional TFDS builder, which yields one example at a time.
 
-For comparison only. It draws with a sequential generator, and renders each
-image separately.
+For comparison only. It draws random numbers from a sequential generator, and
+renders each image separately.
 """
 
 from collections.abc import Iterator

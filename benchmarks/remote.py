@@ -11,7 +11,7 @@ from typing import Any, Self
 from trainer.terminal.startup import hidden_stderr
 
 KIBIBYTE = 1024
-"""The unit in which Linux counts memory, in bytes."""
+"""The unit in which Linux reports memory, in bytes."""
 
 
 class RemoteObject:
@@ -55,7 +55,7 @@ class RemoteObject:
 
 
 _object: Any = None
-"""In the new process: the object."""
+"""The object, in the new process."""
 
 
 def _make_object(make: Callable[..., Any], arguments: tuple[Any, ...]) -> None:

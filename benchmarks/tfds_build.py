@@ -21,7 +21,7 @@ def run_tfds_build(
     manual_dir: str,
     data_dir: str,
 ) -> tuple[float, int]:
-    """Runs `tfds build`, and measures it.
+    """Runs `tfds build`, and measures its time and memory.
 
     Args:
       dataset: TFDS name of the dataset.
@@ -49,7 +49,8 @@ def run_tfds_build(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    # Never below this process's own memory, which is less than any build's.
+    # The peak memory is never below that of this process, which uses less than
+    # any build.
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -63,7 +64,7 @@ def run_tfds_build(
 def prepare_mnist(
     manual_dir: str, folder: pathlib.Path, file_format: str
 ) -> str:
-    """Prepares `seqdigits/mnist`, unless this was done before.
+    """Prepares `seqdigits/mnist`, unless its data directory already exists.
 
     Args:
       manual_dir: Directory with MNIST's four files.

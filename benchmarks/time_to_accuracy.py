@@ -1,4 +1,4 @@
-"""Compares finished training runs: how soon each reached an accuracy."""
+"""Compares how soon finished training runs reached an accuracy."""
 
 import json
 import math
@@ -106,14 +106,14 @@ def format_table(comparison: Mapping[str, Any]) -> str:
         ]
         for threshold in thresholds
     }
-    for label, key, form in (
+    for label, key, template in (
         ("whole training", "seconds", "{:.0f} s"),
         ("test sequence accuracy", "sequence_accuracy", "{:.4f}"),
         ("test individual accuracy", "individual_accuracy", "{:.4f}"),
         ("parameters", "parameters", "{:,}"),
         ("multiply-adds per image", "multiply_adds", "{:,}"),
     ):
-        rows[label] = [form.format(e[key]) for e in comparison.values()]
+        rows[label] = [template.format(e[key]) for e in comparison.values()]
     header = ["", *comparison]
     lines = [
         header,

@@ -34,8 +34,8 @@ class SeqDigitsConfig(tfds.core.BuilderConfig):
         28x28 cells in a row before resizing. At least 1.
       image_height: Height of the resized image, in pixels. At least 1.
       image_width: Width of the resized image, in pixels. At least 1.
-      seed: Determines the digits of an example, together with its split and
-        index. At least 0.
+      seed: Together with split and index, determines the number of digits and
+        the digits of an example. At least 0.
       num_train: Number of examples in `train`. At least 1.
       num_validation: Number of examples in `validation`. At least 1.
       num_test: Number of examples in `test`. At least 1.
@@ -58,7 +58,7 @@ class SeqDigitsConfig(tfds.core.BuilderConfig):
         """Rejects unknown fields.
 
         `tfds build --config='{...}'` passes the user's keys to this class. A
-        misspelt one would end in the traceback of `__init__`'s TypeError.
+        misspelt key would otherwise end in a traceback from `__init__`.
         """
         known = [field.name for field in dataclasses.fields(cls)]
         for key in kwargs:

@@ -1,12 +1,12 @@
-"""Which digits make example i: a pure function of (seed, split, index).
+"""The digits of example i: a pure function of (seed, split, i).
 
 Random numbers come from Philox, a counter-based generator (Salmon et al.,
 "Parallel random numbers: as easy as 1, 2, 3", SC'11). Seed and split determine
-its key, and the example's index is its counter. Each example can therefore be
-computed alone, any range of examples in one call, and the number of examples
-never changes the result. Only the generator's raw output is used: NumPy
-guarantees that it stays the same across versions, but not the distributions
-built on it.
+its key, and the example's index its counter. Each example can therefore be
+computed independently, and any range of examples in one call. The number of
+examples never changes the result. Only the generator's raw output is used:
+NumPy guarantees that it stays the same across versions, but not the
+distributions built on it.
 """
 
 import dataclasses
@@ -65,7 +65,7 @@ def plan_examples(
     """
     key = hashlib.sha256(f"seqdigits/{seed}/{split}".encode()).digest()[:16]
     # One word for the length and one for each position, used or not, so that
-    # no example's words depend on the length of another.
+    # an example's words don't depend on the lengths of other examples.
     blocks = -(-(1 + max_digits) // _WORDS_PER_BLOCK)
     words_per_example = blocks * _WORDS_PER_BLOCK
     words = np.random.Philox(

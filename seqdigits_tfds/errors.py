@@ -20,13 +20,13 @@ class _OneLineExit(app.ExceptionHandler):
 
     def handle(self, exc: BaseException) -> None:
         # absl re-raises the exception after its handlers and ignores a
-        # SystemExit raised in one, so the output of Python's own hook is what
-        # has to change.
+        # SystemExit raised in one, so Python's own hook has to be replaced.
         sys.excepthook = lambda _type, error, _traceback: print(
             f"error: {error}", file=sys.stderr
         )
 
 
-# `tfds build` runs under absl and imports this package. Its only hook for a
-# dataset's own errors is absl's list of exception handlers.
+# `tfds build` is an absl program and imports this package. absl's list of
+# exception handlers is the only way for a dataset to change how errors are
+# printed.
 app.install_exception_handler(_OneLineExit())

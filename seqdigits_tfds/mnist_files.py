@@ -21,7 +21,7 @@ class _IdxFile:
     """A file of the MNIST database, as published, uncompressed.
 
     Attributes:
-      shape: The shape of its array of bytes, which the end of the file holds.
+      shape: The shape of its array of bytes, which follows a header.
       sha256: SHA-256 of the content; the compression may differ.
     """
 
@@ -63,7 +63,8 @@ def find_files(
       manual_dir: TFDS's manual directory; it need not exist.
 
     Returns:
-      Path of each file, by its name without ".gz"; None if there is no file.
+      Path of each file, by its name without ".gz"; None if none of them
+      exists.
 
     Raises:
       InputError: If only some of the four files exist.
@@ -90,7 +91,7 @@ def read_arrays(files: Mapping[str, tfds.core.Path]) -> dict[str, np.ndarray]:
     """Reads the four files.
 
     Args:
-      files: From `find_files`.
+      files: Path of each file, by its name without ".gz".
 
     Returns:
       Arrays by file name, uint8: images [60_000 or 10_000, 28, 28], labels
@@ -113,7 +114,7 @@ def why_not_downloadable(download_dir: tfds.core.Path) -> str | None:
     Returns:
       The reason; None if MNIST was downloaded before or its server answers.
     """
-    # TFDS adds the name of the folder and a checksum to the name of a file.
+    # TFDS adds the name of the URL's folder and a checksum to the file's name.
     if download_dir.exists() and all(
         any(download_dir.glob(f"seqdigits/*{name}*.gz")) for name in _FILES
     ):
@@ -155,7 +156,8 @@ def _why_unreachable(url: str) -> str | None:
         else:
             outcome[0] = None
 
-    # Resolving a host name has no timeout. A daemon thread can be abandoned.
+    # Resolving a host name has no timeout, but a daemon thread can be left
+    # running.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(timeout=8)

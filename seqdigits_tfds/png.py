@@ -1,13 +1,14 @@
 """Encodes images as plain PNGs, and defines their layout.
 
-A plain PNG is greyscale with 8 bits a pixel, has one data chunk, and filters no
-row. Any decoder reads it. A reader that knows this layout can inflate whole
-batches with zlib, in two thirds of the time of a PNG decoder on the same files
-and in half of its time on filtered ones.
+A plain PNG is greyscale with 8 bits per pixel, and has one data chunk and no
+filtered rows. Any decoder reads it. A reader that knows this layout can inflate
+whole batches with zlib, in two thirds of the time of a PNG decoder on the same
+files and in half of its time on filtered ones.
 
-The file is a header that only depends on the image's size, the data's length,
-the chunk's name, the data, a checksum and an end mark. The data inflates to
-`height` rows of 1 + `width` bytes: the filter, `NO_FILTER`, then the pixels.
+The file consists of a header that only depends on the image's size, the data's
+length, the chunk's name, the data, a checksum and an end chunk. The data
+inflates to `height` rows of 1 + `width` bytes: the filter, `NO_FILTER`, then
+the pixels.
 """
 
 import struct
@@ -16,10 +17,10 @@ import zlib
 import numpy as np
 
 LENGTH_OFFSET = 33
-"""Where the data's length is, 4 bytes, big-endian: right after the header."""
+"""Offset of the data's length, 4 bytes, big-endian, right after the header."""
 
 DATA_OFFSET = LENGTH_OFFSET + 8
-"""Where the data begins."""
+"""Offset of the data."""
 
 OVERHEAD = DATA_OFFSET + 16
 """Number of bytes of a file that are not data."""

@@ -1,8 +1,9 @@
 """Writes a split as record files in TFDS's order, using all cores.
 
 TFDS's own writer buffers all records of a split, in memory or on disk, to sort
-them. Here the order is computed first: since each example can be made alone,
-examples are made in that order, a few blocks ahead of the file being written.
+them. Here the order is computed first. Since each example can be made
+independently, examples are made in that order, a few blocks ahead of the file
+being written.
 """
 
 import collections
@@ -23,7 +24,7 @@ _BLOCK = 250
 """Examples per unit of work: about 5 MB."""
 
 Examples = Mapping[str, np.ndarray | list[bytes]]
-"""Some examples, by feature: int64 [n, ...] or n byte strings."""
+"""The values of n examples, by feature: int64 [n, ...] or n byte strings."""
 
 MakeExamples = Callable[[np.ndarray], Examples]
 """Makes the examples of the given indices, int64 [n]."""
@@ -62,12 +63,13 @@ def write_split(
     """Writes a split, with a progress bar.
 
     Args:
-      split: Its name.
+      split: Name of the split.
       num_examples: Number of its examples.
-      make_examples: Makes some examples; called from several threads.
+      make_examples: Makes the examples of some indices; called from several
+        threads.
       num_shards: Number of files, at most `num_examples`.
-      template: Names the files.
-      writer: Writes one file.
+      template: Template of the file names.
+      writer: Writes a file, given its records.
 
     Returns:
       The split's entry in TFDS's metadata.

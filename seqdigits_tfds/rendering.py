@@ -24,8 +24,8 @@ def render_sequences(
     """
     n, num_cells, cell_height, cell_width = glyphs.shape
     # Pillow resizes the width first, then the height of the rounded result. So
-    # a batch can be stacked vertically, then horizontally, and gives the same
-    # pixels in two calls.
+    # a batch can be stacked vertically, then horizontally: two calls give the
+    # same pixels as one call per image.
     stacked = glyphs.transpose(0, 2, 1, 3).reshape(
         n * cell_height, num_cells * cell_width
     )

@@ -30,7 +30,7 @@ class Builder(dataset_builder.FileReaderBuilder):
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}
     # `tfds build` without a config builds all of them in this order. The
-    # embedded one comes first, because the other may need a download.
+    # embedded one comes first, because MNIST may need a download.
     BUILDER_CONFIGS = [
         SeqDigitsConfig(
             name="optdigits",
@@ -121,8 +121,9 @@ class Builder(dataset_builder.FileReaderBuilder):
     ) -> None:
         """Like TFDS, but writes 8 shards per split by default.
 
-        TFDS would write one, which can neither be read in parallel nor divided
-        among workers.
+        If a split has fewer than 8 examples, each split has that many shards.
+        TFDS would write a single shard, which can neither be read in parallel
+        nor divided among workers.
 
         Raises:
           InputError: If the dataset can't be written, or MNIST's files are
@@ -130,7 +131,7 @@ class Builder(dataset_builder.FileReaderBuilder):
         """
         download_config = download_config or tfds.download.DownloadConfig()
         if download_config.num_shards is None:
-            # A shard can't be empty.
+            # TFDS does not allow empty shards.
             num_shards = min(
                 _NUM_SHARDS,
                 *self.builder_config.num_examples.values(),
@@ -145,7 +146,7 @@ class Builder(dataset_builder.FileReaderBuilder):
             )
         except OSError as error:
             if self.is_prepared():
-                # Another process was faster, and its files are identical.
+                # Another process has written the same files first.
                 self.info.read_from_directory(self.data_dir)
                 return
             raise errors.InputError(
@@ -212,13 +213,13 @@ class Builder(dataset_builder.FileReaderBuilder):
         classes: np.ndarray,
         indices: np.ndarray,
     ) -> records.Examples:
-        """Makes the examples `indices`, int64 [n], of a plan.
+        """Makes some examples of a plan.
 
         Args:
           plan: The plan of the split.
           cells: uint8 [g, 28, 28], from `GlyphSource.append_blank`.
           classes: int64 [g], from `GlyphSource.append_blank`.
-          indices: Which examples to make.
+          indices: int64 [n], the examples to make.
         """
         glyph_ids = plan.glyph_ids[indices]
         images = rendering.render_sequences(
@@ -234,7 +235,7 @@ class Builder(dataset_builder.FileReaderBuilder):
         }
 
     def load_glyphs(self, manual_dir: str | None = None) -> glyphs.GlyphSource:
-        """Loads the digits that the config's examples consist of.
+        """Loads all digits of the config's glyph source.
 
         Args:
           manual_dir: Directory with MNIST's four files; None for TFDS's
@@ -279,7 +280,7 @@ class Builder(dataset_builder.FileReaderBuilder):
         if reason is None:
             try:
                 return dl_manager.download(mnist_files.URLS)
-            except Exception as error:  # Of TFDS, requests or the disk.
+            except Exception as error:  # From TFDS, requests or the disk.
                 reason = " ".join(str(error).split())
         raise errors.InputError(
             mnist_files.describe_missing_files(manual_dir, reason)

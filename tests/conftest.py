@@ -1,4 +1,4 @@
-"""The fixtures of several files: real data, prepared once, and real runs."""
+"""Fixtures of several test files: real data, prepared once, and real runs."""
 
 import os
 import pathlib
@@ -18,7 +18,7 @@ from trainer.config import TrainConfig
 from trainer.train import train_and_evaluate
 
 small_network.register()
-# Two replicas in one process. TensorFlow can only be told once.
+# Two replicas in one process. The CPU can only be split once.
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 2,
@@ -29,7 +29,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--whole-trainings",
         action="store_true",
-        help="Run README's trainings until they end, which takes an hour.",
+        help="Run README's training commands in full, which takes an hour.",
     )
 
 
@@ -37,8 +37,8 @@ def pytest_addoption(parser):
 def share(tmp_path_factory, worker_id):
     """Makes a folder once for all of pytest's worker processes.
 
-    A function of the folder's name and of a function that fills it. It returns
-    the folder.
+    The fixture is a function. It takes the folder's name and a function that
+    fills the folder, and returns the folder.
     """
     root = tmp_path_factory.getbasetemp()
     if worker_id != "master":
@@ -69,7 +69,7 @@ def mnist_dir():
 def mnist_data_dir(share, mnist_dir):
     """A TFDS data directory with `seqdigits/mnist`, built on the command line.
 
-    The command is run inside the package, where it needs no name.
+    Inside the package's folder, `tfds build` needs no dataset name.
     """
     return share(
         "mnist_data",
@@ -84,9 +84,10 @@ def mnist_data_dir(share, mnist_dir):
 
 @pytest.fixture(scope="session")
 def first_run(share):
-    """The main job, for one epoch, with nothing prepared before.
+    """A folder in which the trainer has run for one epoch.
 
-    The folder has its data directory, its run directory `my_run`, and its
+    No dataset was prepared before, and there was no network. The folder
+    contains the data directory `data`, the run directory `my_run`, and the
     output in `stdout` and `stderr`.
     """
 
@@ -118,7 +119,7 @@ def tiny_data_dir(share):
 
 @pytest.fixture(scope="session", params=["optdigits", "mnist"])
 def prepared(request):
-    """Each config's name, and the data directory that has it."""
+    """The name of each config, and a data directory with it."""
     return request.param, request.getfixturevalue(f"{request.param}_data_dir")
 
 
@@ -126,7 +127,8 @@ def prepared(request):
 def train_here(tiny_data_dir):
     """Trains on `seqdigits/tiny` in this process.
 
-    A function of the run directory and of settings; returns the results.
+    The fixture is a function. It takes the run directory and settings, and
+    returns the results.
     """
 
     def run(workdir, **settings):

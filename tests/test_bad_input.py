@@ -1,4 +1,4 @@
-"""Bad input to the trainer: one clear line, and nothing half-written."""
+"""Bad input to the trainer ends in one line, and leaves no partial files."""
 
 import gzip
 import os
@@ -31,7 +31,7 @@ def test_the_program_ends_with_one_line_and_exit_code_1(tmp_path):
 
 @pytest.fixture
 def fails(train_here, tmp_path):
-    """Checks that a training is refused, and leaves nothing."""
+    """Checks that the trainer rejects settings, and leaves no files."""
 
     def check(message, **settings):
         workdir = tmp_path / "workdir"
@@ -77,7 +77,7 @@ def test_bad_settings(fails, settings, message):
 
 
 def test_fresh_sequences_need_the_digits(fails, mnist_data_dir, monkeypatch):
-    """The prepared dataset does not contain them."""
+    """The prepared dataset does not contain the single digits."""
     for name, value in NO_NETWORK.items():
         monkeypatch.setenv(name, value)
     fails(
@@ -88,7 +88,7 @@ def test_fresh_sequences_need_the_digits(fails, mnist_data_dir, monkeypatch):
     )
 
 
-def test_no_network_and_no_files(fails, tmp_path, monkeypatch):
+def test_missing_files_without_a_network(fails, tmp_path, monkeypatch):
     for name, value in NO_NETWORK.items():
         monkeypatch.setenv(name, value)
     fails(
@@ -169,8 +169,8 @@ def test_damaged_shards(fails, tiny_data_dir, tmp_path, damage, message):
     fails(message, data_dir=str(tmp_path / "data"))
 
 
-def test_the_digest_tells_changed_records(tiny_data_dir, tmp_path):
-    """Also where they are undamaged and as many as before."""
+def test_the_digest_depends_on_the_records(tiny_data_dir, tmp_path):
+    """Even if they are undamaged, and their number is the same."""
     shutil.copytree(tiny_data_dir, tmp_path / "data")
     one, other = sorted((tmp_path / "data").rglob("*train.tfrecord*"))[:2]
     content = one.read_bytes()
@@ -181,12 +181,12 @@ def test_the_digest_tells_changed_records(tiny_data_dir, tmp_path):
     assert dataset.prepare_dataset(builder, None) != before
 
 
-def test_another_file_format(fails, tmp_path):
+def test_other_file_formats_are_rejected(fails, tmp_path):
     build_custom(
         tmp_path / "data", file_format="array_record", **{**TINY, "name": "ar"}
     )
     fails(
-        "must hold TFRecords to stream from, and holds array_record",
+        "must contain TFRecords, got array_record",
         dataset="seqdigits/ar",
         data_dir=str(tmp_path / "data"),
     )

@@ -1,4 +1,4 @@
-"""The benchmarks' loaders read what they should, and are measured fairly."""
+"""The benchmarks' loaders read the right examples, and are measured fairly."""
 
 import functools
 import importlib.util
@@ -93,7 +93,7 @@ def test_an_epoch_has_each_example_once(files, writer, library, make):
     assert epochs[0] != epochs[1]
 
 
-def test_bare_decoding_gives_all_images_in_order(files, writer):
+def test_bare_decoding_returns_all_images_in_order(files, writer):
     loader = BarePngDecoding(files)
     loader.open()
     images = np.concatenate([batch for batch, _ in loader.epoch(48)])
@@ -120,7 +120,7 @@ def test_a_remote_loader_has_its_own_memory(files, writer):
     with RemoteObject(BareNumPy, files) as loader:
         assert loader.call("measure_cold", 48) > 0
         assert loader.call("measure_warm", batch_size=48) > 0
-        # This process has imported TensorFlow; that one has not.
+        # This process has imported TensorFlow; the loader's process has not.
         usage = resource.getrusage(resource.RUSAGE_SELF)
         assert loader.peak_memory() > 1 << 20
         assert loader.peak_memory() < usage.ru_maxrss * KIBIBYTE / 2

@@ -22,13 +22,13 @@ from seqdigits_tfds import InputError, SeqDigitsConfig
         ({"max_digit": 3}, "unknown key 'max_digit'.* max_digits,"),
     ],
 )
-def test_impossible_values_are_refused_in_one_line(fields, message):
+def test_invalid_values_are_rejected_in_one_line(fields, message):
     with pytest.raises(InputError, match=message) as caught:
         SeqDigitsConfig(**{"name": "custom", **fields})
     assert "\n" not in str(caught.value)
 
 
-def test_a_name_is_needed():
+def test_a_name_is_required():
     with pytest.raises(InputError, match=r"needs a name made of .* got ''"):
         SeqDigitsConfig(max_digits=3)
 

@@ -30,14 +30,14 @@ def flip_byte(directory, pattern):
 
 @pytest.fixture
 def saved(tmp_path):
-    """Steps 1 to 5, of which 2 was the best."""
+    """The checkpoints of steps 1 to 5; step 2 is the best."""
     checkpoints = Checkpoints(tmp_path)
     for step in range(1, 6):
         checkpoints.save(make(step, best_step=2 if step >= 2 else 1))
     return checkpoints
 
 
-def test_what_was_saved_is_loaded(saved):
+def test_saved_checkpoints_are_loaded(saved):
     checkpoint, damaged = saved.load_last()
     assert damaged == []
     assert checkpoint.position == make(5, 2).position
@@ -52,11 +52,11 @@ def test_the_last_few_and_the_best_are_kept(saved, tmp_path):
     assert list_names(tmp_path) == ["best-00000002", *expected]
 
 
-def test_there_may_be_none(tmp_path):
+def test_a_new_run_has_no_checkpoints(tmp_path):
     assert Checkpoints(tmp_path / "nowhere").load_last() == (None, [])
 
 
-def test_damaged_ones_are_passed_over_and_named(saved, tmp_path):
+def test_damaged_checkpoints_are_skipped_and_reported(saved, tmp_path):
     flip_byte(tmp_path, "step-00000005.*")
     flip_byte(tmp_path, "step-00000004.*")
     checkpoint, damaged = saved.load_last()
@@ -69,20 +69,20 @@ def test_damaged_ones_are_passed_over_and_named(saved, tmp_path):
     assert list_names(tmp_path).count("step-00000005") == 1
 
 
-def test_a_damaged_best_one_is_refused(saved, tmp_path):
+def test_a_damaged_best_checkpoint_is_rejected(saved, tmp_path):
     flip_byte(tmp_path, "best-*")
     with pytest.raises(InputError, match=r"best checkpoint .* of step 2"):
         saved.load_best(2)
 
 
-def test_the_best_may_be_among_the_last(saved, tmp_path):
+def test_the_best_checkpoint_may_be_among_the_last(saved, tmp_path):
     saved.save(make(6, best_step=6))
     assert list_names(tmp_path)[0] == "best-00000006"
     flip_byte(tmp_path, "best-*")
     assert saved.load_best(6).position.step == 6
 
 
-def test_a_failed_save_leaves_the_others(saved, tmp_path, monkeypatch):
+def test_a_failed_save_keeps_older_checkpoints(saved, tmp_path, monkeypatch):
     before = list_names(tmp_path)
 
     def write_half(path, content):
@@ -96,7 +96,7 @@ def test_a_failed_save_leaves_the_others(saved, tmp_path, monkeypatch):
     assert list_names(tmp_path) == before
 
 
-def test_a_position_survives_as_numbers():
+def test_a_position_is_restored_from_numbers():
     position = Position(7, 5, 0.25, 1.5, 4, 4, 0.75)
     numbers = np.array(dataclasses.astuple(position), np.float64)
     assert Position.from_numbers(numbers) == position

@@ -1,4 +1,4 @@
-"""TF_CONFIG, and what workers must agree on."""
+"""TF_CONFIG, and the agreement between workers."""
 
 import json
 import socket
@@ -27,7 +27,7 @@ def to_text(cluster, job="worker", index=0):
 
 @pytest.fixture
 def read(monkeypatch):
-    """Reads a value of TF_CONFIG."""
+    """Reads a cluster from a value of TF_CONFIG."""
 
     def set_and_read(text):
         if text is None:
@@ -39,7 +39,7 @@ def read(monkeypatch):
     return set_and_read
 
 
-def test_workers_are_found(read):
+def test_tf_config_defines_the_workers(read):
     cluster = read(to_text(TWO, index=1))
     assert (cluster.address, len(cluster)) == ("b:2", 2)
     assert not cluster.is_chief
@@ -58,7 +58,7 @@ def test_a_task_of_the_job_chief_is_the_chief(read):
         (None, "no workers are defined"),
         ("{}", "no workers are defined"),
         ("{cluster", "Expecting property name"),
-        ("[]", "can't use the present one"),
+        ("[]", "its value can't be used"),
         ('{"cluster": {"worker": ["a:1"]}}', "no task None"),
         (to_text(TWO, index=2), "no task 2 among the 2 tasks of type 'worker'"),
         (to_text(TWO, index=-1), "no task -1"),
@@ -72,7 +72,7 @@ def test_a_task_of_the_job_chief_is_the_chief(read):
         (to_text({"chief": ["a:1", "b:1"]}, "chief"), "exactly one chief"),
     ],
 )
-def test_a_malformed_tf_config_is_refused(read, text, reason):
+def test_an_invalid_tf_config_is_rejected(read, text, reason):
     with pytest.raises(InputError, match="TF_CONFIG") as caught:
         read(text)
     assert reason in str(caught.value)
@@ -86,7 +86,7 @@ def test_a_trainer_needs_a_tf_config(train_here, tmp_path, monkeypatch):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_port_in_use_is_refused():
+def test_a_port_in_use_is_reported():
     (port,) = trainers.find_ports(1)
     cluster = Cluster({"worker": [f"localhost:{port}"]}, "worker", 0)
     check_port_free(cluster)
@@ -104,7 +104,7 @@ def test_the_values_of_the_first_replica_are_broadcast():
     assert [value.tolist() for value in found] == values
 
 
-def test_a_worker_that_disagrees_with_the_chief_is_refused(monkeypatch):
+def test_a_worker_that_disagrees_with_the_chief_is_rejected(monkeypatch):
     strategy = tf.distribute.OneDeviceStrategy("/CPU:0")
     collectives.check_agreement(strategy, {"seed": 0})
     digests = []
@@ -120,7 +120,7 @@ def test_a_worker_that_disagrees_with_the_chief_is_refused(monkeypatch):
         collectives.check_agreement(strategy, {"seed": 1})
 
 
-def test_failed_collectives_become_lost_workers():
+def test_a_failed_collective_is_a_lost_worker_error():
     cluster = Cluster(TWO, "worker", 1)
     error = tf.errors.UnavailableError(None, None, "gone")
     with (

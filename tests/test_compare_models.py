@@ -1,4 +1,4 @@
-"""The comparison of models counts and compares what their runs recorded."""
+"""The comparison of models, from the files of their runs."""
 
 import json
 
@@ -22,15 +22,15 @@ def test_multiply_adds_are_counted():
     x = layers.Conv2D(3, (3, 2), strides=2, padding="same")(image)
     x = layers.Reshape((4, 9))(layers.BatchNormalization()(x))
     model = keras.Model(image, layers.Dense(5)(x))
-    # 4 x 3 places with 3 outputs of 3 x 2 x 2 pixels; 4 places with 9 x 5.
+    # 4 x 3 positions with 3 sums of 3 x 2 x 2 inputs; 4 positions with 9 x 5.
     assert count_multiply_adds(model) == 4 * 3 * 3 * (3 * 2 * 2) + 4 * 9 * 5
 
 
 def test_multiply_adds_of_the_notebooks_network_are_counted():
-    notebook, _ = build("seed_cnn", ExampleShape((64, 64, 1), 5, 11))
+    model, _ = build("seed_cnn", ExampleShape((64, 64, 1), 5, 11))
     first, second = 64 * 64 * 9 * 32, 62 * 62 * 9 * 32 * 32
     dense = 31 * 31 * 32 * 128 + 5 * 128 * 11
-    assert count_multiply_adds(notebook) == first + second + dense
+    assert count_multiply_adds(model) == first + second + dense
 
 
 def write_run(path, accuracies):

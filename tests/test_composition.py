@@ -29,7 +29,7 @@ def test_the_first_examples_never_change():
 
 
 @pytest.mark.parametrize("max_digits", [1, 3, 4, 5, 8])
-def test_each_example_can_be_computed_alone(max_digits):
+def test_each_example_can_be_computed_independently(max_digits):
     together = plan(0, 50, max_digits=max_digits)
     for index in range(50):
         alone = plan(index, index + 1, max_digits=max_digits)
@@ -38,9 +38,9 @@ def test_each_example_can_be_computed_alone(max_digits):
 
 
 def test_positions_after_the_last_digit_are_empty():
-    some = plan(0, 1_000)
-    empty = np.arange(5) >= some.lengths[:, None]
-    assert ((some.glyph_ids == composition.NO_GLYPH) == empty).all()
+    examples = plan(0, 1_000)
+    empty = np.arange(5) >= examples.lengths[:, None]
+    assert ((examples.glyph_ids == composition.NO_GLYPH) == empty).all()
 
 
 def test_digits_come_from_the_pool_and_all_of_it_is_used():
@@ -57,7 +57,7 @@ def test_digits_come_from_the_pool_and_all_of_it_is_used():
         ({"seed": 1, "split": "0"}, {"seed": 0, "split": "1"}),
     ],
 )
-def test_seeds_and_splits_have_random_numbers_of_their_own(first, second):
+def test_seeds_and_splits_have_independent_random_numbers(first, second):
     a, b = plan(0, 2_000, **first), plan(0, 2_000, **second)
     # By chance, a fifth of the lengths agree.
     assert 0.1 < (a.lengths == b.lengths).mean() < 0.3
@@ -66,5 +66,5 @@ def test_seeds_and_splits_have_random_numbers_of_their_own(first, second):
 def test_no_two_examples_share_random_numbers():
     rows = plan(0, 20_000, pool=np.arange(2**24)).glyph_ids
     rows = rows[rows != composition.NO_GLYPH]
-    # Of about 60,000 draws from 2**24, chance repeats about 107.
+    # About 107 of 60,000 draws from 2**24 are repeated by chance.
     assert len(rows) - len(np.unique(rows)) < 200

@@ -12,10 +12,10 @@ SHAPE = ExampleShape((64, 64, 1), 5, 11)
 
 
 def count_digits(image):
-    """Counts the cells, 12.8 columns wide, with ink in their middle."""
+    """Counts the cells, 12.8 columns wide, that have ink in the middle."""
     columns = image[..., 0].max(axis=0) > 60
-    middles = (np.arange(5) + 0.5) * 12.8
-    return sum(columns[int(m) - 3 : int(m) + 4].any() for m in middles)
+    centers = (np.arange(5) + 0.5) * 12.8
+    return sum(columns[int(c) - 3 : int(c) + 4].any() for c in centers)
 
 
 def test_the_datasets_own_images_are_unchanged():
@@ -44,7 +44,7 @@ def test_the_datasets_own_images_are_unchanged():
         ),
     ],
     ids=[
-        *("as_is", "inverted", "grey", "photograph", "rotated"),
+        *("unchanged", "inverted", "grey", "photograph", "rotated"),
         *("large", "small", "cmyk", "palette", "16_bits"),
     ],
 )
@@ -56,7 +56,7 @@ def test_each_digit_gets_its_cell(text, change):
     assert image.max() > 200
 
 
-def test_fonts_and_colours():
+def test_digits_are_found_in_other_fonts_and_colours():
     for font in ("DejaVuSerif-Bold.ttf", "DejaVuSansMono.ttf", "cmr10.ttf"):
         for ink, paper in (
             ((240, 230, 120), (20, 30, 90)),
@@ -67,7 +67,7 @@ def test_fonts_and_colours():
 
 
 @pytest.mark.parametrize("grey", [0, 255])
-def test_transparency_is_paper(grey):
+def test_transparency_becomes_background(grey):
     alpha = ImageOps.invert(pictures.draw("35").convert("L"))
     picture = Image.new("LA", alpha.size, (grey, 0))
     picture.putalpha(alpha)

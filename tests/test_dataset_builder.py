@@ -1,10 +1,10 @@
-"""TFDS's own test of a dataset, on both configs with their real content."""
+"""TFDS's test case for datasets, on both configs with their real data."""
 
 import os
 
 import pytest
 import tensorflow_datasets as tfds
-from test_dataset import NUM_EXAMPLES
+from test_prepared_dataset import NUM_EXAMPLES
 
 import seqdigits_tfds
 

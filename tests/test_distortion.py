@@ -29,8 +29,8 @@ def test_without_moves_images_are_unchanged(distortion, images):
     assert (distortion.apply(images, moves).numpy() == images).all()
 
 
-def test_points_that_move_together_move_the_image(distortion, images):
-    # By 3 pixels of the image up, and 2 to the left.
+def test_moving_all_points_moves_the_image(distortion, images):
+    # By 3 pixels of the image upwards, and 2 to the left.
     unit = [28 / 64, 5 * 28 / 64]
     moves = np.ones_like(draw(distortion))
     moves *= np.reshape(np.multiply(unit, [3, 2]), (2, 1, 1))
@@ -38,19 +38,19 @@ def test_points_that_move_together_move_the_image(distortion, images):
     assert (found[:, :-3, :-2] == images[:, 3:, 2:]).all()
 
 
-def test_a_point_moves_only_what_is_near(distortion, images):
+def test_a_point_only_moves_nearby_pixels(distortion, images):
     moves = np.zeros(draw(distortion).shape, np.float32)
     moves[:, :, :, 2] = 2.0
     changed = distortion.apply(images, moves).numpy() != images
     columns = np.flatnonzero(changed.any(axis=(0, 1, 3)))
-    # The spline of a point covers two intervals of half a digit each.
+    # A point affects two intervals, each half a digit wide, on either side.
     assert len(columns) > 6
     assert columns.max() <= 3 * 64 / 10 + 1
 
 
 def test_moves_are_normal_and_independent(distortion):
     draws = np.stack(
-        [draw(distortion, *place) for place in ((0, 0), (0, 1), (1, 0), (1, 1))]
+        [draw(distortion, *index) for index in ((0, 0), (0, 1), (1, 0), (1, 1))]
     )
     assert draws.shape[1:] == (BATCH_SIZE, 2, 5, 13)
     assert draws.std() == pytest.approx(1.5, rel=0.02)
@@ -80,7 +80,7 @@ def test_the_result_does_not_depend_on_the_batch(distortion, images):
 
 
 def test_digits_stay_readable(images):
-    """They are bent, not moved: most ink stays near its place."""
+    """Most ink stays near its original position."""
     distortion = Distortion(num_positions=5, strength=1.5)
     distorted = distortion.apply(images, draw(distortion)).numpy()
     assert distorted.mean() == pytest.approx(images.mean(), rel=0.05)

@@ -1,4 +1,4 @@
-"""Downloading MNIST, from a web server on this machine."""
+"""Downloads of MNIST from a web server on this machine."""
 
 import functools
 import http.server
@@ -52,7 +52,7 @@ def test_missing_files_are_downloaded(serve, mnist_dir, tmp_path):
     assert len(list((tmp_path / "downloads").rglob("*ubyte*.gz"))) == 4
 
 
-def test_a_server_without_them_is_reported_in_one_line(serve, tmp_path):
+def test_a_server_without_the_files_is_reported_in_one_line(serve, tmp_path):
     (tmp_path / "empty").mkdir()
     serve(tmp_path / "empty")
     with pytest.raises(
@@ -62,7 +62,7 @@ def test_a_server_without_them_is_reported_in_one_line(serve, tmp_path):
     assert "\n" not in str(found.value)
 
 
-def test_damaged_downloads_are_refused(serve, mnist_dir, tmp_path):
+def test_damaged_downloads_are_rejected(serve, mnist_dir, tmp_path):
     (tmp_path / "damaged").mkdir()
     for path in mnist_dir.glob("*.gz"):
         (tmp_path / "damaged" / path.name).write_bytes(path.read_bytes()[:999])

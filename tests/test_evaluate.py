@@ -1,4 +1,4 @@
-"""`python -m trainer.evaluate`, in this process, and evaluation itself."""
+"""`python -m trainer.evaluate`, run in this process, and `predict_split`."""
 
 import json
 
@@ -32,12 +32,12 @@ def run(capsys):
     return call
 
 
-def test_metrics_equal_those_of_the_training(short_run, run):
-    answer = json.loads(run(workdir=str(short_run), json=True))
+def test_metrics_equal_those_of_the_training_run(short_run, run):
+    metrics = json.loads(run(workdir=str(short_run), json=True))
     results = json.loads((short_run / "results.json").read_text())
-    loss, expected = answer.pop("loss"), results.pop("loss")
+    loss, expected = metrics.pop("loss"), results.pop("loss")
     assert loss == pytest.approx(expected, rel=1e-5)
-    assert answer == {k: v for k, v in results.items() if k != "step"}
+    assert metrics == {k: v for k, v in results.items() if k != "step"}
 
 
 def test_other_datasets_and_splits(short_run, run, optdigits_data_dir):
@@ -50,7 +50,7 @@ def test_other_datasets_and_splits(short_run, run, optdigits_data_dir):
     assert "validation of seqdigits/optdigits/1.0.0, 2,000 images" in output
 
 
-def test_other_shapes_are_refused(short_run, run, tmp_path):
+def test_other_shapes_are_rejected(short_run, run, tmp_path):
     build_custom(tmp_path, **{**TINY, "name": "three"}, max_digits=3)
     with pytest.raises(
         InputError, match=r"must have the model's shape.*num_positions=3"
@@ -70,7 +70,7 @@ def test_other_shapes_are_refused(short_run, run, tmp_path):
         ({"workdir": "/nowhere"}, "must be the directory of a run"),
     ],
 )
-def test_bad_input_is_one_line(short_run, run, flags, message):
+def test_bad_input_is_reported_in_one_line(short_run, run, flags, message):
     with pytest.raises(InputError, match=message) as caught:
         run(**{"workdir": str(short_run), **flags})
     assert "\n" not in str(caught.value)
@@ -91,7 +91,7 @@ def test_each_image_counts_once_at_any_batch_size_and_replica_count(
 ):
     builder = tfds.builder("seqdigits/tiny", data_dir=tiny_data_dir)
     whole = load_split(builder, "test")
-    # A number that no batch size but 1 divides.
+    # A prime number, so that only the batch size 1 divides it.
     split = MemorySplit(whole.images[:79], whole.labels[:79])
     found = []
     for strategy in (

@@ -1,4 +1,4 @@
-"""`python -m trainer`, with nothing prepared before."""
+"""`python -m trainer`, without a prepared dataset."""
 
 import json
 import re
@@ -12,7 +12,7 @@ def read_json(path):
     return json.loads(path.read_text())
 
 
-def test_the_main_job_reads_sequences(first_run):
+def test_the_trained_model_reads_most_sequences(first_run):
     results = read_json(first_run / "my_run/results.json")
     assert results["dataset"] == "seqdigits/optdigits/1.0.0"
     assert results["split"] == "test"
@@ -24,7 +24,7 @@ def test_the_main_job_reads_sequences(first_run):
     assert shown in (first_run / "stdout").read_text()
 
 
-def test_it_says_loudly_why_it_does_not_use_mnist(first_run):
+def test_a_warning_explains_why_mnist_is_not_used(first_run):
     stdout = (first_run / "stdout").read_text()
     start = stdout[: stdout.index("slot_resnet")]
     assert "NOT TRAINING ON MNIST" in start
@@ -34,7 +34,7 @@ def test_it_says_loudly_why_it_does_not_use_mnist(first_run):
     assert "--manual_dir" in start
 
 
-def test_it_shows_progress_in_plain_lines(first_run):
+def test_progress_is_shown_in_plain_lines(first_run):
     stderr = (first_run / "stderr").read_text()
     assert "Preparing seqdigits/optdigits/1.0.0, 26,000 examples" in stderr
     assert "Loading train: 20000/20000 images" in stderr
@@ -46,7 +46,7 @@ def test_it_shows_progress_in_plain_lines(first_run):
     assert all(len(line.split()) in (2, 3) for line in samples)
 
 
-def test_it_prints_nothing_that_a_user_cannot_act_on(first_run):
+def test_messages_of_the_libraries_are_hidden(first_run):
     output = "".join(
         (first_run / name).read_text() for name in ("stdout", "stderr")
     )
@@ -80,7 +80,7 @@ def test_the_run_directory_is_complete(first_run):
 def test_the_models_work_without_this_project(first_run, tmp_path):
     run = first_run / "my_run"
     done = run_python(
-        "-I",  # Without a path to this checkout.
+        "-I",  # Keeps this checkout out of the import path.
         PROGRAMS / "use_models.py",
         run,
         first_run / "data/seqdigits/optdigits/1.0.0",

@@ -26,8 +26,8 @@ def read_keys(split, num_keys, seed=0, start=0):
     return next(iter(keys)).numpy()
 
 
-def test_pixels_are_the_datasets_own(request, prepared):
-    """All training examples of each config, composed again in the graph."""
+def test_pixels_equal_those_of_the_dataset(request, prepared):
+    """Composes all training examples of each config again, in the graph."""
     name, data_dir = prepared
     mnist_dir = (
         request.getfixturevalue("mnist_dir") if name == "mnist" else None
@@ -48,7 +48,7 @@ def test_pixels_are_the_datasets_own(request, prepared):
     assert count == len(split) == builder.info.splits["train"].num_examples
 
 
-def test_the_rule_is_the_datasets_own(tiny):
+def test_lengths_and_digits_are_drawn_as_in_the_dataset(tiny):
     keys = read_keys(tiny, 20_000)
     num_glyphs = len(tiny.labels) - 1
     used = keys < num_glyphs
@@ -79,7 +79,7 @@ def test_only_the_digits_of_train_are_used(tiny, mnist_dir):
     assert (split.glyphs[:-1].numpy() == mnist.images[:55_000]).all()
 
 
-def test_no_epoch_repeats_another(tiny):
+def test_epochs_and_seeds_have_different_sequences(tiny):
     keys = read_keys(tiny, 3 * len(tiny))
     # Sequences of one or two digits may repeat by chance.
     long = keys[keys[:, 2] < len(tiny.labels) - 1]
@@ -88,7 +88,7 @@ def test_no_epoch_repeats_another(tiny):
 
 
 @pytest.mark.parametrize("start", [1, 1023, 1024, 5000])
-def test_reading_may_start_anywhere(tiny, start):
+def test_reading_can_start_anywhere(tiny, start):
     whole = read_keys(tiny, 6_000)
     assert (read_keys(tiny, 900, start=start) == whole[start:][:900]).all()
 
@@ -108,20 +108,20 @@ def test_the_result_does_not_depend_on_the_batch(tiny):
 
 
 def test_a_prepared_folder_records_its_source(tiny, tiny_data_dir):
-    """Also if nothing but the folder knows the config."""
+    """Even if the config is only known from the folder."""
     builder = tfds.builder_from_directory(
         next(tiny_data_dir.glob("seqdigits/tiny/*"))
     )
     assert dict(builder.info.metadata) == tiny.config.settings
 
 
-def test_a_folder_without_the_source_is_refused(tiny_data_dir, tmp_path):
+def test_a_folder_without_the_source_is_rejected(tiny_data_dir, tmp_path):
     builder = tfds.builder("seqdigits/tiny", data_dir=tiny_data_dir)
-    nameless = tfds.core.DatasetInfo(
+    without_metadata = tfds.core.DatasetInfo(
         builder=builder, features=builder.info.features
     )
     builder = dataclasses.make_dataclass(
         "Folder", [("info", object), ("data_path", object)]
-    )(nameless, tmp_path)
+    )(without_metadata, tmp_path)
     with pytest.raises(InputError, match="--train_sequences=stored"):
         make_fresh_split(builder, None)

@@ -14,7 +14,7 @@ def load(source, mnist_dir):
 
 
 @pytest.mark.parametrize("source", glyphs.SOURCES)
-def test_sources_are_what_they_say(source, mnist_dir):
+def test_sources_have_the_published_digits(source, mnist_dir):
     loaded = load(source, mnist_dir)
     images, labels, pools = read_glyphs(source, mnist_dir)
     assert loaded.images.dtype == np.uint8
@@ -29,7 +29,7 @@ def test_pools_share_no_row(source, mnist_dir):
     assert len(np.unique(rows)) == len(rows)
 
 
-def test_files_may_be_plain(mnist_dir, tmp_path):
+def test_files_may_be_uncompressed(mnist_dir, tmp_path):
     for path in mnist_dir.glob("*-ubyte.gz"):
         (tmp_path / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
     assert len(load("mnist", tmp_path).images) == 70_000

@@ -11,10 +11,10 @@ def make_logits(predictions):
     return np.eye(11, dtype=np.float32)[predictions]
 
 
-def test_both_accuracies_count_as_the_notebook_does():
+def test_accuracies_are_defined_as_in_the_notebook():
     predictions = LABELS.copy()
-    predictions[1, 1] = 7  # A wrong digit,
-    predictions[2, 4] = 0  # and a digit where there is none.
+    predictions[1, 1] = 7  # A wrong digit.
+    predictions[2, 4] = 0  # A digit instead of a blank.
     result = metrics.compute_metrics(make_logits(predictions), LABELS)
     assert result.num_images == 3
     assert result.individual_accuracy == pytest.approx(13 / 15)

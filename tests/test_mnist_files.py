@@ -19,15 +19,15 @@ def truncate(path):
     path.write_bytes(path.read_bytes()[:5_000_000])
 
 
-def truncate_inside(path):
+def truncate_content(path):
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:-1], 1))
 
 
-def leave_empty(path):
+def make_empty(path):
     path.write_bytes(b"")
 
 
-def put_a_folder(path):
+def replace_by_folder(path):
     path.unlink()
     path.mkdir()
 
@@ -42,13 +42,13 @@ def change_a_pixel(path):
     ("damage", "message"),
     [
         (truncate, "can't be read .*end-of-stream"),
-        (truncate_inside, "expected SHA-256 ba891046.* of 47,040,015 bytes"),
-        (leave_empty, "found .* of 0 bytes"),
-        (put_a_folder, "can't be read"),
+        (truncate_content, "expected SHA-256 ba891046.* of 47,040,015 bytes"),
+        (make_empty, "found .* of 0 bytes"),
+        (replace_by_folder, "can't be read"),
         (change_a_pixel, "is not MNIST's train-images-idx3-ubyte: expected"),
     ],
 )
-def test_damaged_files_are_refused(damaged_dir, damage, message):
+def test_damaged_files_are_rejected(damaged_dir, damage, message):
     damage(damaged_dir / f"{TRAIN_IMAGES}.gz")
     with pytest.raises(InputError, match=message) as caught:
         glyphs.load_mnist(mnist_files.find_files(damaged_dir))
@@ -56,19 +56,19 @@ def test_damaged_files_are_refused(damaged_dir, damage, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_file_is_named(damaged_dir):
+def test_a_missing_file_is_reported(damaged_dir):
     (damaged_dir / f"{TRAIN_IMAGES}.gz").unlink()
     with pytest.raises(InputError, match=f"lacks {TRAIN_IMAGES}"):
         mnist_files.find_files(damaged_dir)
 
 
-def test_no_files_is_no_error(tmp_path):
+def test_finding_no_files_is_not_an_error(tmp_path):
     assert mnist_files.find_files(tmp_path / "nowhere") is None
 
 
-def test_no_network_is_noticed(tmp_path, monkeypatch):
-    # A host that isn't one, and a port where nobody listens: what the
-    # environment says is looked at each time.
+def test_a_missing_network_is_detected(tmp_path, monkeypatch):
+    # An unknown host, then a port on which nothing listens: the environment is
+    # read each time.
     for proxy in ("http://nowhere.invalid:9", "http://127.0.0.1:9"):
         monkeypatch.setenv("https_proxy", proxy)
         reason = mnist_files.why_not_downloadable(tmp_path / "nowhere")

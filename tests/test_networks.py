@@ -46,7 +46,7 @@ def test_seed_cnn_is_the_notebooks_network():
     "shape",
     [SHAPE, ExampleShape((64, 128, 1), 8, 11), ExampleShape((7, 5, 1), 3, 11)],
 )
-def test_models_take_raw_images_and_give_logits(name, shape):
+def test_models_take_raw_images_and_return_logits(name, shape):
     model, _ = build(name, shape)
     assert model.inputs[0].dtype == "uint8"
     logits = model(np.zeros((2, *shape.image), np.uint8))
@@ -59,7 +59,8 @@ def test_slot_resnet_treats_all_positions_alike():
     keras.utils.set_random_seed(0)
     model, _ = build("slot_resnet", ExampleShape((28, 9 * 28, 1), 9, 11))
     images = np.zeros((3, 28, 9 * 28, 1), np.uint8)
-    # Three empty cells on each side keep it away from the border.
+    # At least three empty cells on each side keep the digit away from the
+    # borders.
     for row in range(3):
         left = 28 * (3 + row)
         images[row, :, left : left + 28] = IMAGES[0, :28, :28]

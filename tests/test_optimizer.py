@@ -1,4 +1,4 @@
-"""The optimizers of the recipes."""
+"""The optimizers and learning rates of the recipes."""
 
 import keras
 import numpy as np
@@ -40,14 +40,14 @@ def test_kernels_move_equally_in_all_directions():
     assert (step * GRADIENTS[0][0].reshape(-1, 8)).sum() < 0
 
 
-def test_other_variables_are_left_to_adam():
+def test_other_variables_are_updated_by_adam():
     _, bias = optimize(ConvMuon(0.5))
     _, expected = optimize(keras.optimizers.Adam(0.1, epsilon=1e-4))
     np.testing.assert_allclose(bias, expected, rtol=1e-5)
 
 
-def test_momentum_is_nesterovs():
-    """The second step depends on both gradients in the known proportion."""
+def test_momentum_is_nesterov_momentum():
+    """The second step combines both gradients in the expected proportion."""
     first, second = (GRADIENTS[i][0].astype(np.float64) for i in (0, 1))
     momentum = first * 0.95 + second
     direction = (second + 0.95 * momentum).reshape(-1, 8)

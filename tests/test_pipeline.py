@@ -35,7 +35,7 @@ def make_contexts(num_workers, replicas_per_worker):
 def read_train_steps(
     examples, batch, num_steps, num_workers=1, per_worker=1, seed=0, start=0
 ):
-    """Rows of each global batch, put together from all replicas' parts."""
+    """Returns the rows of each global batch, joined from all replicas."""
     parts = []
     for context in make_contexts(num_workers, per_worker):
         dataset = pipeline.make_train_dataset(
@@ -80,7 +80,7 @@ def test_the_seed_determines_the_order(examples):
 
 
 @pytest.mark.parametrize("start", [1, 7, 8, 9, 25, 26, 60])
-def test_reading_may_start_at_any_step(examples, start):
+def test_reading_can_start_at_any_step(examples, start):
     whole = read_train_steps(examples, 12, 62)
     assert (
         read_train_steps(examples, 12, 2, start=start) == whole[start:][:2]
@@ -89,7 +89,7 @@ def test_reading_may_start_at_any_step(examples, start):
     assert (shared == whole[start:][:2]).all()
 
 
-def test_shuffling_is_over_the_whole_split(examples):
+def test_shuffling_covers_the_whole_split(examples):
     rows = read_train_steps(examples, NUM_EXAMPLES, 1)[0].astype(float)
     assert abs(np.corrcoef(rows, np.arange(NUM_EXAMPLES))[0, 1]) < 0.3
 
@@ -113,12 +113,12 @@ def test_evaluation_has_each_example_once(
             assert (images.numpy()[real, 0, 0, 0] == rows.numpy()[real]).all()
             counts.update(rows.numpy()[real].tolist())
     assert counts == dict.fromkeys(range(NUM_EXAMPLES), 1)
-    # All replicas have the same number of steps to do.
+    # All replicas take the same number of steps.
     assert len(num_elements) == 1
     assert num_elements.pop() % per_worker == 0
 
 
-def test_loading_gives_what_tfds_gives(optdigits_data_dir):
+def test_loading_returns_the_examples_of_tfds(optdigits_data_dir):
     builder = tfds.builder("seqdigits/optdigits", data_dir=optdigits_data_dir)
     examples = loading.load_split(builder, "test")
     whole = tfds.as_numpy(builder.as_dataset(split="test", batch_size=-1))
@@ -138,7 +138,7 @@ def records(tiny_data_dir):
 
 
 def read_record_steps(records, num_steps, num_workers=1, per_worker=1, start=0):
-    """Images [step, element, pixel] of global batches of 48."""
+    """Returns images [step, element, pixel] of global batches of 48."""
     parts = []
     for context in make_contexts(num_workers, per_worker):
         dataset = pipeline.make_train_dataset(records, 48, 0, start, context)
@@ -150,7 +150,7 @@ def read_record_steps(records, num_steps, num_workers=1, per_worker=1, start=0):
     return np.concatenate(parts, axis=1)
 
 
-def test_records_are_read_once_an_epoch(records):
+def test_records_are_read_once_per_epoch(records):
     images = read_record_steps(records, 30)
     assert images.shape == (30, 48, 64 * 64)
     epochs = images.reshape(3, 480, -1)
@@ -163,7 +163,7 @@ def test_records_are_read_once_an_epoch(records):
 
 
 @pytest.mark.parametrize("start", [1, 9, 10, 17])
-def test_records_may_be_read_from_any_step(records, start):
+def test_records_can_be_read_from_any_step(records, start):
     whole = read_record_steps(records, 20)
     alone = read_record_steps(records, 3, start=start)
     assert (alone == whole[start:][:3]).all()
@@ -187,7 +187,7 @@ def test_records_are_evaluated_like_a_split_in_memory(records):
                 assert (a.numpy()[real] == b.numpy()[real]).all()
 
 
-def test_images_are_found_by_their_row(records, examples):
+def test_images_are_read_by_row(records, examples):
     rows = np.array([0, 5, 102])
     images = loading.read_images(examples, rows)
     assert (images[:, 0, 0, 0] == rows).all()

@@ -59,7 +59,8 @@ def test_other_decoders_read_every_pixel():
     [
         PLAIN,
         PLAIN[:1],
-        # Filtered rows; some of them; two chunks; another chunk before.
+        # All images filtered; one of them; two data chunks; an additional chunk
+        # before the data.
         [encode_with_pillow(image) for image in IMAGES],
         [encode_with_pillow(IMAGES[0]), *PLAIN[1:]],
         [*PLAIN[:-1], split_data(PLAIN[-1])],

@@ -1,4 +1,4 @@
-"""`python -m trainer.predict` on good pictures and on bad ones."""
+"""`python -m trainer.predict` on good and bad pictures."""
 
 import dataclasses
 import json
@@ -56,7 +56,8 @@ def reader(first_run):
 def test_pictures_from_outside_are_read(first_run, tmp_path):
     right, total = count(first_run / "my_run" / "model.keras", tmp_path)
     assert total == {"typed": 40, "handwritten": 10}
-    # After one epoch of optdigits, to which the handwritten ones belong.
+    # The model was trained for one epoch on optdigits. The handwritten digits
+    # come from the same source.
     assert right["typed"] > 15
     assert right["handwritten"] > 5
 
@@ -70,13 +71,13 @@ def test_the_program_reads_good_pictures_among_bad_ones(first_run, tmp_path):
     pictures.photograph(pictures.draw("12")).save(
         folder / "jpeg_named.png", "JPEG"
     )
-    (tmp_path / "nothing_in_it").mkdir()
+    (tmp_path / "empty").mkdir()
     done = subprocess.run(
         [
             *(sys.executable, "-m", "trainer.predict"),
             f"--workdir={first_run / 'my_run'}",
             f"--show={tmp_path / 'shown'}",
-            *(folder, tmp_path / "nothing_in_it", tmp_path / "missing.png"),
+            *(folder, tmp_path / "empty", tmp_path / "missing.png"),
             "-",
         ],
         input=pictures.encode(pictures.draw("31"), "PNG"),
@@ -89,7 +90,7 @@ def test_the_program_reads_good_pictures_among_bad_ones(first_run, tmp_path):
     assert [line.split()[2].split("/")[-1] for line in lines] == [
         *("good.png", "jpeg_named.png", "-"),
     ]
-    # GIF is not among the suffixes that are searched in folders.
+    # The .gif file in the folder is not read.
     errors = done.stderr.decode().splitlines()
     assert len(errors) == len(BAD_FILES) - 1 + 2
     assert all(line.startswith("error: ") for line in errors)
@@ -98,7 +99,7 @@ def test_the_program_reads_good_pictures_among_bad_ones(first_run, tmp_path):
     assert Image.open(shown[0]).size == (64, 64)
 
 
-def test_both_forms_of_a_model_agree(first_run, reader, tmp_path):
+def test_both_formats_of_a_model_agree(first_run, reader, tmp_path):
     pictures.draw("7").save(tmp_path / "seven.png")
     names = [str(tmp_path / "seven.png"), str(tmp_path / "missing.png")]
     exported = Reader.load(first_run / "my_run" / "export")
@@ -119,7 +120,7 @@ def test_both_forms_of_a_model_agree(first_run, reader, tmp_path):
 
 
 def test_blanks_between_digits_are_shown(tmp_path):
-    """Exactly as in a report: they are mistakes."""
+    """As in the report, because they are always mistakes."""
     pictures.draw("12").save(tmp_path / "picture.png")
     probabilities = np.full((1, 5, 11), 0.01, np.float32)
     for position, digit in enumerate([1, BLANK, 2, BLANK, BLANK]):
@@ -140,7 +141,7 @@ def test_blanks_between_digits_are_shown(tmp_path):
     ("path", "message"),
     [("nowhere/model.keras", "saved by the"), (".", "exported by the")],
 )
-def test_a_missing_model_is_one_line(tmp_path, path, message):
+def test_a_missing_model_is_reported_in_one_line(tmp_path, path, message):
     with pytest.raises(InputError, match=message) as caught:
         Reader.load(tmp_path / path)
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""The prepared dataset against the sources it is made of."""
+"""Compares the prepared dataset with its glyph sources."""
 
 import collections
 import functools
@@ -20,7 +20,7 @@ NUM_EXAMPLES = {
 
 @functools.cache
 def read(config_name, data_dir):
-    """All splits as arrays."""
+    """Returns all splits as arrays."""
     return {
         split: tfds.as_numpy(
             tfds.load(
@@ -34,7 +34,7 @@ def read(config_name, data_dir):
     }
 
 
-def test_features_are_those_of_the_contract(prepared):
+def test_features_are_as_documented(prepared):
     config_name, data_dir = prepared
     builder = tfds.builder(f"seqdigits/{config_name}", data_dir=data_dir)
     features = builder.info.features
@@ -91,7 +91,7 @@ def test_lengths_are_uniform(prepared):
         assert stats.chisquare(counts).pvalue > 0.001
 
 
-def test_digits_follow_the_source(prepared, mnist_dir):
+def test_digits_are_distributed_as_in_the_source(prepared, mnist_dir):
     config_name, data_dir = prepared
     _, glyph_labels, pools = read_glyphs(config_name, mnist_dir)
     for split, examples in read(config_name, data_dir).items():
@@ -105,7 +105,7 @@ def test_digits_follow_the_source(prepared, mnist_dir):
 
 
 def count_contents(examples):
-    """How often each (digit rows, pixels) occurs."""
+    """Counts how often each combination of glyph ids and pixels occurs."""
     return collections.Counter(
         (glyph_id.tobytes(), image.tobytes())
         for glyph_id, image in zip(
@@ -140,7 +140,7 @@ def test_size_and_shards_do_not_change_examples(
 
 
 def test_a_small_build_has_the_first_examples(tmp_path, mnist_dir):
-    """By the plan, not only some of the large build's."""
+    """The examples are the first of the plan, not just any of a full build."""
     builder = seqdigits_tfds.Builder(data_dir=tmp_path, config="mnist")
     builder.download_and_prepare(
         download_config=tfds.download.DownloadConfig(

@@ -1,4 +1,4 @@
-"""What README.md shows is true."""
+"""The examples in README.md work."""
 
 import os
 import pathlib
@@ -17,7 +17,7 @@ INSTALLS = "pip install"
 
 
 def find_examples():
-    """Language and code of each example, by section."""
+    """Returns the language and code of each example, by section."""
     sections = {}
     for section in re.split(r"^## ", README, flags=re.MULTILINE):
         title, _, content = section.partition("\n")
@@ -26,8 +26,8 @@ def find_examples():
             for language, code in re.findall(
                 r"```(python|sh)\n(.*?)```", content, re.DOTALL
             )
-            # What installs the project is run by `.ci/run`, and benchmarks, on
-            # less data, by tests of their own.
+            # `.ci/run` runs the examples that install the project. Benchmarks
+            # have separate tests, on less data.
             if INSTALLS not in code and "benchmarks" not in code
         ]
         if examples:
@@ -40,13 +40,13 @@ SECTIONS = find_examples()
 
 @pytest.fixture
 def is_whole(pytestconfig):
-    """Whether trainings, and their data, are not cut short."""
+    """Whether to train in full, on the complete data."""
     return pytestconfig.getoption("whole_trainings")
 
 
 @pytest.fixture
 def place(is_whole, mnist_dir, optdigits_data_dir, tmp_path):
-    """A folder like a checkout, with what the examples name."""
+    """A folder like a checkout, with the files that the examples name."""
     for folder in ("seqdigits_tfds", "tests"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     (tmp_path / "path" / "to").mkdir(parents=True)
@@ -86,16 +86,16 @@ def test_examples_run_one_after_the_other(title, place, is_whole):
                 code,
                 flags=re.MULTILINE,
             )
-        # It ends with 1, as absl has it.
+        # absl's --help exits with 1.
         code = code.replace("--help", "--help || true")
         done = run(
             *("env", "--unset=TF_CPP_MIN_LOG_LEVEL", "bash", "-ec", code),
             cwd=place,
             **environment,
         )
-        # What runs in the background can't fail the block.
+        # A background command that fails does not fail the block.
         assert not re.search("(?m)Traceback|^error:", done.stderr)
-        if "tfds build" not in code:  # TFDS's program lets TensorFlow talk.
+        if "tfds build" not in code:  # TFDS does not hide messages.
             assert not re.search("oneDNN|cuda|WARNING", done.stderr)
 
 

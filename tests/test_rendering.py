@@ -4,7 +4,7 @@ from PIL import Image
 from seqdigits_tfds import rendering
 
 
-def test_digits_stand_in_their_cells_from_the_left():
+def test_digits_fill_the_cells_from_the_left():
     glyphs = np.zeros((1, 5, 28, 28), np.uint8)
     glyphs[0, 0], glyphs[0, 1] = 50, 200
     (image,) = rendering.render_sequences(glyphs, height=28, width=140)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.long
 
 
 def read_batches(strategy, *numbers):
-    """Rows [step, element] of the global batches that real processes read."""
+    """Returns rows [step, element] of the batches that real processes read."""
     name, _, num_replicas = strategy.rpartition("_")
     environments, num_devices = [{}], num_replicas
     if name == "multi_worker":
@@ -47,7 +47,7 @@ def test_each_epoch_is_read_once_over_all_replicas(strategy):
     epochs = rows.ravel()[: 6 * num_examples].reshape(6, num_examples)
     assert (np.sort(epochs) == np.arange(num_examples)).all()
     assert len(np.unique(epochs, axis=0)) == 6
-    # In the order of a single replica.
+    # The order is that of a single replica.
     split = MemorySplit(
         tf.zeros((num_examples, 1, 1, 1)), tf.range(num_examples)
     )

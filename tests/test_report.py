@@ -47,7 +47,7 @@ def browser():
 
 @pytest.mark.long
 @pytest.mark.parametrize("width", [360, 1280])
-def test_the_page_in_a_browser(run_dir, browser, width):
+def test_a_browser_displays_the_page(run_dir, browser, width):
     page = run_dir / "report" / "index.html"
     browser.get_log("browser")
     browser.get_log("performance")
@@ -118,18 +118,18 @@ def test_figures_are_those_of_the_predictions(run_dir):
         counts = re.findall(r">(\d+)</text>", svg)
         # The ticks of both axes are digits as well.
         assert sum(map(int, counts)) - 2 * sum(range(10)) == num_wrong
-    for name, num_answers in (
+    for name, num_predictions in (
         ("reliability_positions", right.size),
         ("reliability_sequences", len(right)),
     ):
         svg = (run_dir / "report" / f"{name}.svg").read_text()
         counts = re.findall(r">([\d,]+)</text>", svg)
-        assert sum(int(c.replace(",", "")) for c in counts) == num_answers
+        assert sum(int(c.replace(",", "")) for c in counts) == num_predictions
     page = run_dir / "report" / "index.html"
     assert page.stat().st_size < 5_000_000
 
 
-def test_reliability_is_the_mean_of_each_tenth():
+def test_reliability_is_averaged_over_each_tenth():
     confidences = np.array([0.04, 0.95, 0.08, 0.97, 1.0])
     right = np.array([False, True, True, True, False])
     (axes,) = charts.draw_reliability(confidences, right).axes

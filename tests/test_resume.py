@@ -1,4 +1,4 @@
-"""Runs that are stopped or damaged, and resumed."""
+"""Runs are stopped or damaged, then resumed."""
 
 import json
 import os
@@ -25,7 +25,7 @@ FLAGS = [f"--{name}={value}" for name, value in SHORT.items()]
 
 @pytest.fixture
 def unfinished(short_run, tmp_path):
-    """The run as it is before its test."""
+    """A copy of `short_run`, as it was before the final test."""
     workdir = tmp_path / "run"
     shutil.copytree(short_run, workdir)
     for name in ("results.json", "model.keras"):
@@ -36,7 +36,7 @@ def unfinished(short_run, tmp_path):
 
 @pytest.fixture
 def flags(tiny_data_dir, tmp_path):
-    """The flags of the same run in a process of its own."""
+    """The flags of the same run, for a separate process."""
     return [
         "--dataset=seqdigits/tiny",
         f"--data_dir={tiny_data_dir}",
@@ -70,7 +70,7 @@ def read_message(capsys, signum):
 @pytest.mark.parametrize(
     ("owner", "name", "call", "step"),
     [
-        # While a line of metrics is written: of steps 2, 4 and 5.
+        # While a line of metrics is written, for steps 2, 4 and 5.
         (History, "append", 1, 3),
         (History, "append", 2, 5),
         # Step 5 ends an epoch: its validation is completed first.
@@ -107,7 +107,7 @@ def test_a_signal_saves_and_stops(
     assert_equal(workdir, short_run)
 
 
-def test_a_signal_during_the_test_stops_at_once(
+def test_a_signal_during_the_test_stops_immediately(
     train_here, short_run, tmp_path, monkeypatch, capsys
 ):
     workdir = tmp_path / "run"
@@ -123,7 +123,7 @@ def test_a_signal_during_the_test_stops_at_once(
     assert_equal(workdir, short_run)
 
 
-def test_a_signal_while_data_are_prepared_leaves_nothing(
+def test_a_signal_during_preparation_leaves_no_files(
     train_here, tmp_path, monkeypatch
 ):
     from seqdigits_tfds import records
@@ -140,7 +140,7 @@ def test_a_signal_while_data_are_prepared_leaves_nothing(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_stopped_again_and_again_ends_the_same(
+def test_a_run_stopped_several_times_has_the_same_result(
     train_here, short_run, tmp_path, monkeypatch
 ):
     for _ in range(3):
@@ -158,7 +158,7 @@ LONG = {
     "log_every_steps": 1,
     "checkpoint_every_steps": 7,
 }
-"""Settings of a run that takes seconds, so that it can be interrupted."""
+"""Settings of a run that takes long enough to be interrupted."""
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def long_run(share, train_here):
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_a_process_obeys_signals(
+def test_a_signal_stops_a_process(
     long_flags, long_run, train_here, tmp_path, signum
 ):
     workdir = tmp_path / "run"
@@ -233,7 +233,7 @@ def test_a_damaged_checkpoint_is_ignored(
     assert_equal(unfinished, short_run)
 
 
-def test_damaged_checkpoints_alone_are_refused(train_here, unfinished):
+def test_only_damaged_checkpoints_are_rejected(train_here, unfinished):
     for path in list_checkpoints(unfinished, "step-*"):
         flip_byte(path)
     before = {p: p.read_bytes() for p in list_checkpoints(unfinished, "*")}
@@ -264,7 +264,7 @@ def test_truncated_metrics_are_restored(
     assert_equal(unfinished, short_run)
 
 
-def test_a_run_directory_has_one_trainer(train_here, unfinished):
+def test_a_run_directory_has_at_most_one_trainer(train_here, unfinished):
     with (
         filelock.FileLock(unfinished / ".lock"),
         pytest.raises(InputError, match="is in use by another trainer"),
@@ -283,7 +283,7 @@ def test_a_run_directory_has_one_trainer(train_here, unfinished):
         ),
     ],
 )
-def test_another_configuration_is_refused(
+def test_another_configuration_is_rejected(
     train_here, short_run, change, message
 ):
     results = (short_run / "results.json").read_text()
@@ -300,7 +300,7 @@ def test_another_configuration_is_refused(
         ("config", "input", "input is 'other' there"),
     ],
 )
-def test_other_data_and_replicas_are_refused(
+def test_other_data_and_replicas_are_rejected(
     train_here, unfinished, section, name, message
 ):
     path = unfinished / "config.json"
@@ -311,7 +311,7 @@ def test_other_data_and_replicas_are_refused(
         train_here(unfinished, **SHORT)
 
 
-def test_a_config_of_another_version_is_refused(train_here, unfinished):
+def test_a_config_of_another_version_is_rejected(train_here, unfinished):
     path = unfinished / "config.json"
     config = json.loads(path.read_text())
     del config["config"]["train_sequences"]
@@ -372,9 +372,9 @@ def test_each_write_error_is_explained_and_loses_nothing(
 
 
 def run_on_disk(tmp_path, size, script, *flags):
-    """Runs the trainer on a file system of `size`, after a script.
+    """Runs a script and the trainer on a new file system of the given size.
 
-    `$run` is the run directory there. Its content is copied to `copy` at the
+    In the script, `$run` is the run directory. It is copied to `copy` at the
     end.
     """
     command = " ".join(map(str, (sys.executable, *trainers.SMALL, *flags)))
@@ -403,7 +403,7 @@ def run_on_disk(tmp_path, size, script, *flags):
 
 
 def test_a_full_disk_loses_nothing(train_here, short_run, flags, tmp_path):
-    """With a real file system, in a process of its own."""
+    """On a real file system, in a separate process."""
     size = sum(
         -(-path.stat().st_size // 4096) * 4096
         for path in short_run.rglob("*")
@@ -423,7 +423,7 @@ def test_a_full_disk_loses_nothing(train_here, short_run, flags, tmp_path):
     assert_equal(tmp_path / "copy", short_run)
 
 
-def test_directories_that_cannot_be_written_are_refused(train_here, tmp_path):
+def test_directories_that_cannot_be_written_are_rejected(train_here, tmp_path):
     for path in ("/proc/nowhere", "/dev/null/run"):
         with pytest.raises(InputError, match="must be a writable directory"):
             train_here(path, **SHORT)
@@ -438,7 +438,7 @@ def test_directories_that_cannot_be_written_are_refused(train_here, tmp_path):
 
 @pytest.mark.long
 @pytest.mark.parametrize("finished", [False, True])
-def test_a_read_only_run_directory(
+def test_a_read_only_run_directory_must_be_finished(
     unfinished, short_run, flags, tmp_path, finished
 ):
     source = short_run if finished else unfinished
@@ -456,7 +456,7 @@ def test_a_read_only_run_directory(
         assert "Read-only file system" in line
 
 
-def test_checkpoints_hold_no_state_of_the_input(short_run):
+def test_checkpoints_contain_no_input_state(short_run):
     with np.load(list_checkpoints(short_run, "step-*")[-1]) as arrays:
         names = [n for n in arrays.files if n != "text"]
     assert all(":" in name for name in names)

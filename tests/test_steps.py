@@ -18,7 +18,10 @@ def model():
 
 
 def train(model, optimizer, num_steps=1):
-    """Trains on one batch; gives the change of the weights and the figures."""
+    """Trains on one repeated batch.
+
+    Returns the change of the weights, and the result of the training steps.
+    """
     optimizer.build(model.trainable_variables)
     strategy = tf.distribute.get_strategy()
     images = np.arange(BATCH_SIZE * 4).reshape(BATCH_SIZE, 2, 2, 1)
@@ -38,7 +41,7 @@ def train(model, optimizer, num_steps=1):
     return after - before, figures
 
 
-def test_sums_are_added_to(model):
+def test_each_step_adds_to_the_sums(model):
     _, figures = train(model, keras.optimizers.SGD(0.0), num_steps=3)
     loss, accuracy = figures["sums"].numpy() - (10, 20)
     _, once = train(model, keras.optimizers.SGD(0.0))
@@ -49,7 +52,7 @@ def test_sums_are_added_to(model):
     assert 0 <= figures["sampled_input_wait"] < 60
 
 
-def test_members_of_an_ensemble_learn_by_themselves():
+def test_members_of_an_ensemble_are_trained_independently():
     keras.utils.set_random_seed(0)
     images = keras.Input((2, 2, 1), dtype="uint8")
     x = keras.layers.Flatten()(images)
@@ -70,7 +73,7 @@ def test_members_of_an_ensemble_learn_by_themselves():
     np.testing.assert_allclose(
         figures["sums"],
         np.mean([f["sums"] for _, f in each], axis=0),
-        rtol=1e-6,  # Of float32.
+        rtol=1e-6,  # The precision of float32.
     )
 
 
@@ -93,8 +96,8 @@ def test_a_step_that_overflows_is_skipped(model):
     assert optimizer.dynamic_scale.numpy() == 2.0**126
 
 
-def test_statistics_are_those_of_training(model):
-    """Layers that behave differently in training are in training mode."""
+def test_layers_are_in_training_mode(model):
+    """Batch normalization updates its statistics."""
     images = keras.Input((2, 2, 1), dtype="uint8")
     x = keras.layers.Flatten()(images)
     normalization = keras.layers.BatchNormalization(momentum=0.0)

@@ -1,4 +1,4 @@
-"""`tfds build`, in processes of its own."""
+"""`tfds build`, in separate processes."""
 
 import concurrent.futures
 import hashlib
@@ -11,7 +11,7 @@ from helpers import NO_NETWORK, ROOT, TINY, build, build_custom, run, run_python
 
 
 def hash_files(data_dir):
-    """SHA-256 of each file of the prepared dataset."""
+    """Returns the SHA-256 of each file of the prepared dataset."""
     folder = data_dir / "seqdigits"
     return {
         str(path.relative_to(folder)): hashlib.sha256(
@@ -43,7 +43,7 @@ def wheel_environment(tmp_path_factory):
 
 
 def test_two_processes_build_identical_files(optdigits_data_dir, tmp_path):
-    """The trainer's process, and this one."""
+    """One was built by the trainer's process, the other by this one."""
     seqdigits_tfds.Builder(
         data_dir=tmp_path, config="optdigits"
     ).download_and_prepare()
@@ -78,7 +78,7 @@ def test_the_wheel_alone_builds_and_trains(
     assert (tmp_path / "run" / "results.json").exists()
 
 
-def test_all_configs_start_with_the_embedded_one(tmp_path):
+def test_the_embedded_config_is_built_first(tmp_path):
     done = build(
         "seqdigits_tfds",
         f"--data_dir={tmp_path}",
@@ -94,7 +94,7 @@ def test_all_configs_start_with_the_embedded_one(tmp_path):
         assert part in last_line
 
 
-def test_bad_input_is_one_line(tmp_path):
+def test_bad_input_is_reported_in_one_line(tmp_path):
     done = build(
         "seqdigits_tfds",
         f"--data_dir={tmp_path}",
@@ -110,7 +110,7 @@ def test_bad_input_is_one_line(tmp_path):
 
 
 def test_a_prepared_dataset_is_found_by_name(tiny_data_dir, tmp_path):
-    """In other projects, without importing the package."""
+    """Other projects need not import the package."""
     program = """
 import sys, tensorflow_datasets as tfds
 dataset, info = tfds.load(
@@ -133,7 +133,7 @@ assert "seqdigits_tfds" not in sys.modules
     )
 
 
-def test_a_slower_build_finds_the_faster_ones_files(
+def test_a_slower_build_uses_the_files_of_a_faster_one(
     tiny_data_dir, tmp_path, monkeypatch
 ):
     """Another process prepares the same dataset during the build."""
@@ -152,7 +152,7 @@ def test_a_slower_build_finds_the_faster_ones_files(
 
 
 @pytest.mark.long
-def test_two_builds_at_once_both_end_well(tmp_path):
+def test_two_concurrent_builds_both_succeed(tmp_path):
     config = {
         "name": "small",
         "source": "optdigits",

@@ -1,4 +1,4 @@
-"""Whole trainings of a small network, in this process."""
+"""Complete training runs of a small network, in this process."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ from trainer.data import dataset
 from trainer.run import loop
 
 
-def test_metrics_have_all_steps_and_epochs(train_here, tmp_path, capsys):
+def test_metrics_record_steps_and_epochs(train_here, tmp_path, capsys):
     train_here(
         tmp_path,
         ensemble_size=2,
@@ -41,14 +41,14 @@ def test_the_best_checkpoint_is_tested_and_saved(
     compute = loop.compute_metrics
     accuracies = iter([0.5, 0.9, 0.9, 0.2, 0.1])
 
-    def pretend(logits, labels):
+    def compute_fake_metrics(logits, labels):
         return dataclasses.replace(
             compute(logits, labels), sequence_accuracy=next(accuracies)
         )
 
-    monkeypatch.setattr(loop, "compute_metrics", pretend)
+    monkeypatch.setattr(loop, "compute_metrics", compute_fake_metrics)
     results = train_here(tmp_path, **{**SHORT, "epochs": 4})
-    # The first of equally good ones.
+    # Step 10 is the first of two equally good validations.
     assert results["step"] == 10
     (best,) = (tmp_path / "checkpoints").glob("best-00000010.*.npz")
     model = keras.models.load_model(tmp_path / "model.keras")
@@ -59,7 +59,7 @@ def test_the_best_checkpoint_is_tested_and_saved(
 
 
 @pytest.mark.parametrize("option", ["disk", "fresh", "mixed_float16"])
-def test_options_train_as_well(train_here, tmp_path, option):
+def test_training_works_with_each_option(train_here, tmp_path, option):
     train_here(
         tmp_path,
         **{

@@ -64,14 +64,14 @@ from trainer.run.schedule import Schedule
         ({"profile": "20:10"}, "got '20:10'"),
     ],
 )
-def test_impossible_settings_are_refused(given, message):
+def test_invalid_settings_are_rejected(given, message):
     with pytest.raises(InputError) as caught:
         TrainConfig(**given)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_training_breaks_where_something_is_due():
+def test_training_pauses_at_periods_and_extra_breaks():
     config = TrainConfig(
         log_every_steps=10, checkpoint_every_steps=25, profile="13:17"
     )
@@ -103,20 +103,20 @@ def test_validation_comes_after_epochs_or_steps(given, expected):
     ]
 
 
-def test_no_distortion_is_a_choice():
+def test_distortion_can_be_turned_off():
     assert TrainConfig().recipe.distortion > 0
     assert TrainConfig(distortion=0.0).recipe.distortion == 0
 
 
 def test_settings_without_effect_on_the_result_may_change():
-    decisive = TrainConfig().result_settings()
+    default = TrainConfig().result_settings()
     assert TrainConfig(
         checkpoint_every_steps=7, log_every_steps=3, profile="1:2"
-    ).result_settings() == json.loads(json.dumps(decisive))
-    assert TrainConfig(learning_rate=1.0).result_settings() != decisive
+    ).result_settings() == json.loads(json.dumps(default))
+    assert TrainConfig(learning_rate=1.0).result_settings() != default
 
 
-def test_a_run_is_as_long_as_its_epochs():
+def test_the_number_of_epochs_determines_the_steps():
     schedule = Schedule.from_config(
         TrainConfig(global_batch_size=12, epochs=3), 103
     )
@@ -126,7 +126,7 @@ def test_a_run_is_as_long_as_its_epochs():
         Schedule.from_config(TrainConfig(global_batch_size=104), 103)
 
 
-def test_own_values_replace_those_of_the_recipe():
+def test_given_values_override_the_recipe():
     resolved = TrainConfig(epochs=3, distortion=0.0).resolve("seqdigits/a/1")
     default = TrainConfig().recipe
     assert (resolved.recipe.epochs, resolved.recipe.distortion) == (3, 0.0)
@@ -158,7 +158,7 @@ def test_each_setting_has_a_flag_and_is_in_a_group():
 
 
 def test_the_documentation_has_all_settings():
-    """If it fails, copy the table from the message to the page."""
+    """If this fails, copy the table from the message into docs/trainer.md."""
     text = (ROOT / "docs" / "trainer.md").read_text()
     table = text.split("<!-- flags: begin -->\n")[1]
     table = table.split("<!-- flags: end -->")[0]

@@ -25,7 +25,7 @@ def flags(tiny_data_dir):
 
 @pytest.fixture
 def run_once(flags, share):
-    """Returns the directory of a whole run with a strategy."""
+    """Runs the trainer with a strategy, and returns the run directory."""
 
     def get(strategy, *more, program=trainers.SMALL):
         def fill(folder):
@@ -88,7 +88,7 @@ def test_all_strategies_train_alike(run_once, alone, strategy):
     assert read_losses(run_once(strategy)) == pytest.approx(losses, rel=1e-4)
 
 
-def test_workers_that_are_stopped_and_killed_resume(flags, run_once, tmp_path):
+def test_stopped_and_killed_workers_resume(flags, run_once, tmp_path):
     workdir = tmp_path / "killed"
     chief, other = trainers.start_all(
         "multi_worker_2",
@@ -104,9 +104,9 @@ def test_workers_that_are_stopped_and_killed_resume(flags, run_once, tmp_path):
     assert line.startswith("Stopped by another worker. Step ")
     step = int(line.split("Step ")[1].split()[0])
     assert list((workdir / "checkpoints").glob(f"step-*{step}.*"))
-    # The other worker is silent about training.
+    # The other worker prints nothing about training.
     assert "Epoch" not in other.output
-    # One of the workers is killed, both are started again, and end.
+    # One worker is killed. Then both are started again, and finish.
     run_with_kills(
         "multi_worker_2",
         1,
@@ -133,7 +133,7 @@ def test_a_finished_run_is_known_to_all_workers(flags, run_once, tmp_path):
 
 
 @pytest.mark.long
-def test_workers_with_different_settings_are_refused(flags, tmp_path):
+def test_workers_with_different_settings_are_rejected(flags, tmp_path):
     chief, other = (
         trainers.start(
             tmp_path / f"{seed}.log",
@@ -168,7 +168,7 @@ def test_the_default_model_trains_alike(run_once, strategy):
 
 
 @pytest.mark.long
-def test_loss_scaling_concerns_the_global_batch(run_once):
+def test_loss_scaling_depends_on_the_global_batch(run_once):
     alone, shared = (
         read_losses(
             run_once(strategy, "--max_steps=10", "--precision=mixed_float16")

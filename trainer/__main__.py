@@ -30,7 +30,7 @@ __doc__ = str(__doc__).format(flags=settings.make_help(TrainConfig))
 
 
 def main(argv: Sequence[str]) -> None:
-    """Trains as the flags say."""
+    """Trains with the settings given as flags."""
     if len(argv) > 1:
         raise app.UsageError(f"unexpected argument {argv[1]!r}")
     if flags.FLAGS["train_source"].present:

@@ -34,7 +34,7 @@ class TrainConfig:
     """The validated settings of a training run; see each field's `help`.
 
     Raises:
-      InputError: If a value is not permitted.
+      InputError: If a value is not permitted, or values contradict each other.
     """
 
     dataset: str = setting(
@@ -72,8 +72,8 @@ class TrainConfig:
         group=_DATA,
         choices=TRAIN_SEQUENCES,
         help="Sequences to train on: those stored in the training split, or"
-        " fresh ones, composed endlessly from its digits, none of them twice"
-        " (needs MNIST's files).",
+        " fresh ones, composed endlessly from its digits (needs MNIST's"
+        " files).",
     )
     model: str = setting(
         "slot_resnet",
@@ -106,7 +106,7 @@ class TrainConfig:
         None,
         group=_TRAINING,
         minimum=1,
-        help="Number of steps after which to end, even if epochs are left.",
+        help="Maximum number of steps, if the epochs have more.",
     )
     global_batch_size: int = setting(
         128,
@@ -171,8 +171,8 @@ class TrainConfig:
         group=_OUTPUT,
         minimum=1,
         affects_result=False,
-        help="Number of steps between lines of training metrics, and of one"
-        " call into TensorFlow.",
+        help="Number of steps between lines of training metrics; also the"
+        " maximum number of steps per call into TensorFlow.",
     )
     checkpoint_every_steps: int = setting(
         500,
@@ -220,7 +220,7 @@ class TrainConfig:
 
     @property
     def profile_steps(self) -> tuple[int, int] | None:
-        """The steps before which the profile starts and stops."""
+        """The steps after which the profile starts and stops."""
         return self._parse_profile()
 
     def check_replicas(self, num_replicas: int) -> None:
@@ -239,7 +239,7 @@ class TrainConfig:
 
     @property
     def recipe(self) -> Recipe:
-        """The model's recipe, with the values set here instead of its own."""
+        """The model's recipe, overridden by the values that are set here."""
         own = {
             field.name: value
             for field in dataclasses.fields(Recipe)
@@ -258,7 +258,7 @@ class TrainConfig:
         return pathlib.Path("runs", f"{name}-{self.model}-{digest}")
 
     def resolve(self, dataset: str) -> Self:
-        """Replaces every default that depends on something else by its value.
+        """Fills in the dataset, the recipe's values, and the run directory.
 
         Args:
           dataset: Full TFDS name of the dataset to train on.

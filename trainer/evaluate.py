@@ -39,7 +39,7 @@ _JSON = flags.DEFINE_bool("json", False, "Print the metrics as JSON.")
 
 
 def main(argv: Sequence[str]) -> None:
-    """Evaluates as the flags say."""
+    """Evaluates the model on the split that the flags name."""
     if len(argv) > 1:
         raise app.UsageError(f"unexpected argument {argv[1]!r}")
     logging.set_verbosity(logging.ERROR)
@@ -47,7 +47,7 @@ def main(argv: Sequence[str]) -> None:
     run = read_config(workdir)
     manual_dir = _MANUAL_DIR.value or run.manual_dir
     builder = dataset.choose_dataset(
-        # TFDS's full name a/b/1.0.0, as TFDS accepts it: a/b:1.0.0.
+        # TFDS's full name is a/b/1.0.0, but `tfds.builder` takes a/b:1.0.0.
         _DATASET.value or ":".join(run.dataset.rsplit("/", 1)),
         _DATA_DIR.value or run.data_dir,
         manual_dir,

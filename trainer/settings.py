@@ -1,4 +1,4 @@
-"""Settings that are described once, as the fields of a dataclass.
+"""Settings that are described in one place, as the fields of a dataclass.
 
 The description of a field holds its help, group, default and bounds.
 Validation, command-line flags, `--help` and the table in the documentation all
@@ -25,14 +25,13 @@ class Setting:
 
     Attributes:
       help: What the setting does, in one or two sentences.
-      group: Title of the group that it belongs to.
-      default_help: What happens by default, if the default is None.
-      choices: The permitted values; None if bounds apply.
-      renamed: The new names of choices that were renamed; None if there are
-        none.
+      group: Title of its group.
+      default_help: Describes the default if it is None.
+      choices: The permitted values; None to permit any within the bounds.
+      renamed: New name of each renamed choice; None if no choice was renamed.
       minimum: The smallest permitted number.
       maximum: The largest permitted number.
-      above: All permitted numbers are larger.
+      above: Exclusive lower bound.
       affects_result: Whether another value may change the result of a run.
     """
 
@@ -116,7 +115,7 @@ def check(config: Any) -> None:
 def define_flags(
     cls: type, flag_values: flags.FlagValues = flags.FLAGS
 ) -> None:
-    """Defines a flag for each setting of a dataclass, as this module's."""
+    """Defines a flag of this module for each setting of a dataclass."""
     define = {
         int: flags.DEFINE_integer,
         float: flags.DEFINE_float,

@@ -1,6 +1,6 @@
-"""A whole training, from the settings to the report.
+"""A complete training run, from the settings to the report.
 
-`train_and_evaluate` reads from top to bottom like the run that it performs.
+`train_and_evaluate` lists the steps of a run in the order in which they happen.
 """
 
 import contextlib
@@ -31,19 +31,20 @@ _NUM_SAMPLES = 10
 
 
 def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
-    """Trains and tests a model, or does what is left of it.
+    """Trains and tests a model, or resumes an unfinished run.
 
     Args:
       config: The settings.
 
     Returns:
-      The content of the run directory's results.json. It is empty on workers
-      other than the chief if the run was finished before.
+      The content of the run directory's results.json. If the run was already
+      finished, workers other than the chief return an empty dict.
 
     Raises:
       InputError: If a setting or file can't be used.
-      LostWorkerError: If another worker ended too early.
-      SystemExit: If SIGTERM or SIGINT arrived; the run can be resumed.
+      LostWorkerError: If another worker has ended or can't be reached.
+      SystemExit: If this or another worker received SIGTERM or SIGINT; the run
+        can be resumed.
     """
     cluster = None
     if config.strategy == MULTI_WORKER:

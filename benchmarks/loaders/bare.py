@@ -1,4 +1,4 @@
-"""Loaders that only do the essential work: how fast a loader could be."""
+"""Loaders that only do the essential work: upper bounds for the speed."""
 
 import os
 import time
@@ -45,8 +45,8 @@ class BarePngDecoding(Loader):
         import tensorflow as tf
 
         def decode(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            # An iteration of `map_fn` costs half as much as decoding a PNG:
-            # decode several PNGs in each.
+            # An iteration of `map_fn` takes half as long as decoding a PNG:
+            # decode several PNGs per iteration.
             pngs = self._pngs[start : start + batch_size]
             images = tf.map_fn(
                 lambda group: tf.stack(

@@ -35,7 +35,7 @@ class SeqDigitsDisk(SeqDigitsMemory):
     """The trainer's pipeline, which reads and decodes records in each epoch."""
 
     def open(self) -> None:
-        """Reads nothing yet."""
+        """Only makes the builder: records are read in each epoch."""
         from trainer.data.splits import DiskSplit
 
         self._split = DiskSplit(self._files.make_builder(), "train")
@@ -64,7 +64,7 @@ class TfdsLoad(Loader):
         self._shuffled = dataset.cache().shuffle(num_examples)
 
     def epoch(self, batch_size: int) -> Batches:
-        """Returns a new iteration over the dataset."""
+        """Returns the shuffled dataset, in batches."""
         import tensorflow as tf
 
         return self._shuffled.batch(batch_size, drop_remainder=True).prefetch(

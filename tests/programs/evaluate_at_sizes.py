@@ -1,7 +1,7 @@
 """Evaluates a saved model at several batch sizes.
 
-A process can only split its CPU once, hence one process for each number of
-replicas. The arguments are a model, a dataset, the number of its test images to
+A process can only split its CPU once, so each number of replicas needs its own
+process. The arguments are a model, a dataset, the number of its test images to
 use, the number of replicas, and the batch sizes. Prints a JSON list of metrics.
 """
 
@@ -38,7 +38,7 @@ for batch_size in map(int, batch_sizes):
     metrics.append(
         compute_metrics(predictions.logits, predictions.labels).as_dict()
     )
-# What plain Keras predicts for the same images.
+# The predictions of plain Keras for the same images.
 expected = model.predict(examples.images.numpy(), batch_size=500, verbose=0)
 np.testing.assert_allclose(predictions.logits, expected, atol=1e-3)
 print(json.dumps(metrics))

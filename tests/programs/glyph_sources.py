@@ -1,4 +1,4 @@
-"""The glyph sources, read anew, by other means than the package's."""
+"""Reads the glyph sources without the package's code."""
 
 import gzip
 
@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 
 
 def read_glyphs(config_name, mnist_dir):
-    """Images uint8 [n, 28, 28], labels [n], and the rows of each split."""
+    """Returns images uint8 [n, 28, 28], labels [n], and the rows by split."""
     if config_name == "optdigits":
         digits = load_digits()
         images = [

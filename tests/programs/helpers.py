@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).parent.parent.parent
 PROGRAMS = pathlib.Path(__file__).parent
 
 NO_NETWORK = {"https_proxy": "http://127.0.0.1:9"}
-"""An environment without downloads: nothing listens on this port."""
+"""An environment that blocks downloads: nothing listens on this port."""
 
 TINY = {"name": "tiny", "num_train": 480, "num_validation": 40, "num_test": 80}
 """The settings of the config `seqdigits/tiny`."""
@@ -22,11 +22,11 @@ SHORT = {
     "log_every_steps": 2,
     "checkpoint_every_steps": 3,
 }
-"""Settings of a run of 10 steps on `seqdigits/tiny`, validated after step 5."""
+"""Settings of a run on `seqdigits/tiny`: 10 steps, validated after 5 and 10."""
 
 
 def run(*command, cwd=ROOT, check=True, **environment):
-    """Runs a command; if it fails, the exception has its output."""
+    """Runs a command; raises an AssertionError with its output if it fails."""
     done = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
@@ -43,7 +43,7 @@ def run(*command, cwd=ROOT, check=True, **environment):
 
 
 def run_python(*arguments, **kwargs):
-    """Runs this Python."""
+    """Runs the Python interpreter of this process."""
     return run(sys.executable, *arguments, **kwargs)
 
 

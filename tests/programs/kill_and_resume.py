@@ -1,9 +1,10 @@
 """Kills a run at random moments, resumes it, and compares the result.
 
 As a program: `python kill_and_resume.py STRATEGY NUM_KILLS SECONDS FOLDER
-FLAGS...`. Each start is killed within SECONDS of its training. The empty FOLDER
-receives both runs, the killed and the undisturbed one. FLAGS are the trainer's.
-Prints a summary as JSON.
+FLAGS...`. Each process is killed within SECONDS after training has started or,
+with probability 1/4, within SECONDS after the process was started. FOLDER must
+be empty; both runs are written to it, the killed one and an undisturbed one.
+FLAGS are the trainer's. Prints a summary as JSON.
 """
 
 import json
@@ -44,14 +45,14 @@ def kill_once(strategy, rng, seconds, folder, flags, program):
         try:
             code = each.wait(120 if not while_starting else 30)
         except subprocess.TimeoutExpired:
-            # It waits for a worker that has never started.
+            # It waits for a worker that was killed before it started.
             assert while_starting, each.output
             each.process.kill()
             code = each.wait()
         if each is victim:
             assert code == -9
         elif not while_starting:
-            # The others end, and say why.
+            # The other workers end with an error message.
             assert code == 1, each.output
             assert each.output.splitlines()[-1].startswith("error: worker")
             assert "Traceback" not in each.output
@@ -71,10 +72,10 @@ def run_with_kills(
     expected_dir,
     program=trainers.DEFAULT,
 ):
-    """Runs with kills; asserts that the result equals that in `expected_dir`.
+    """Asserts that a run with kills has the same result as `expected_dir`.
 
     Returns:
-      A summary.
+      A summary of the run, which can be converted to JSON.
     """
     killed_dir = folder / "killed"
     flags = [*flags, f"--workdir={killed_dir}"]

@@ -1,13 +1,13 @@
 """Applies deliberate faults, one at a time, and runs the tests on each.
 
 `python tests/programs/mutations.py [NAME...]` copies the checkout, and applies
-each fault to the copy. First it runs the files of tests that should notice the
-fault, which are part of README's test command; if they pass, the whole command;
-and if that passes, the long tests. Prints a table as Markdown.
+each fault to the copy. For each fault, it runs the test files that should
+detect it; if they pass, README's test command; and if that passes too, the long
+tests. Prints a Markdown table.
 
-The faults are in `faults/`, by room. Each has a name, a file, the text to
-replace, which the file has once, its replacement, and the names of the tests'
-files, without `test_` and `.py`.
+The faults are in `faults/`, one file per package. Each fault has a name, a
+file, the text to replace, which must occur once in the file, the replacement,
+and the names of test files, without `test_` and `.py`.
 """
 
 import os
@@ -25,13 +25,13 @@ FAULTS = PROGRAMS / "faults"
 
 
 def read_faults():
-    """Yields the faults of all rooms."""
+    """Yields the faults of all files."""
     for path in sorted(FAULTS.glob("*.toml")):
         yield from tomllib.loads(path.read_text())["fault"]
 
 
 def copy_checkout(folder):
-    """Copies all files of the checkout but those that git ignores."""
+    """Copies all files of the checkout except those that git ignores."""
     names = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -67,7 +67,7 @@ def run_tests(folder, *arguments):
 
 
 def find_test(folder, suspects):
-    """Returns the command that notices the fault, and the test."""
+    """Returns the command and the test that detect the fault."""
     files = [f"tests/test_{name}.py" for name in suspects]
     stages = (
         ("README's", ["-n0", *files]),
@@ -94,7 +94,7 @@ def main(*names):
             path = folder / file
             text = path.read_text()
             if text.count(fault["old"]) != 1:
-                sys.exit(f"{file} must have this once: {fault['old']!r}")
+                sys.exit(f"{file} must contain this once: {fault['old']!r}")
             path.write_text(text.replace(fault["old"], fault["new"]))
             start = time.monotonic()
             command, test = find_test(folder, fault["tests"])

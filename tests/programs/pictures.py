@@ -1,4 +1,4 @@
-"""Pictures of digits that the dataset's code has no part in, and bad ones."""
+"""Makes pictures of digits without the dataset's code, and bad files."""
 
 import io
 import pathlib
@@ -35,7 +35,7 @@ def draw(
 
 
 def photograph(picture):
-    """Makes it look like one: light from one side, noise."""
+    """Makes a picture look like a photograph: lit from one side, and noisy."""
     pixels = np.asarray(picture, np.float64)
     light = np.linspace(0.6, 1, pixels.shape[1])[None, :, None]
     noise = np.random.default_rng(0).normal(0, 5, pixels.shape)
@@ -43,7 +43,7 @@ def photograph(picture):
 
 
 def write(digits):
-    """Puts handwritten digits, float [n, 8, 8], 0 to 16, on paper."""
+    """Draws handwritten digits, float [n, 8, 8], 0 to 16, as ink on paper."""
     row = np.hstack([np.pad(digit, ((2, 2), (1, 1))) for digit in digits])
     ink = Image.fromarray((row * 255 / 16).astype("u1"))
     ink = ink.resize((ink.width * 12, ink.height * 12), Image.BICUBIC)
@@ -95,14 +95,14 @@ def make_pictures():
 
 
 def encode(picture, image_format, **options):
-    """Returns a picture as a file."""
+    """Encodes a picture as the content of a file."""
     file = io.BytesIO()
     picture.save(file, image_format, **options)
     return file.getvalue()
 
 
 def make_bomb():
-    """A small PNG of 3,600 megapixels."""
+    """Returns a small PNG file with 3,600 megapixels."""
 
     def chunk(kind, data):
         check = struct.pack(">I", zlib.crc32(kind + data))
@@ -118,7 +118,7 @@ def make_bomb():
 
 
 def make_bad_files():
-    """Returns by name: content of a file, and part of what is said of it."""
+    """Returns bad files by name: the content, and part of the error message."""
     seven = draw("7")
     png = encode(seven, "PNG")
     frames = [draw(text, size=20) for text in "34"]

@@ -1,9 +1,10 @@
 """Prints the examples that each replica of this worker receives.
 
 The arguments are a strategy and its number of virtual devices, the number of
-examples, the global batch size, the number of steps and the seed; TF_CONFIG is
-that of the trainer. Prints JSON: for each step, a list of rows for each
-replica; or, if the number of examples is 0, of CRCs of distorted fresh images.
+examples, the global batch size, the number of steps and the seed. TF_CONFIG is
+used as by the trainer. Prints JSON: for each step, a list of row numbers per
+replica. If the number of examples is 0, the images are fresh and distorted, and
+their CRCs are printed instead of row numbers.
 """
 
 import json

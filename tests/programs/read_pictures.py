@@ -1,6 +1,6 @@
 """Measures how well a model reads pictures from outside the dataset.
 
-The arguments are a model and a folder, which keeps the pictures.
+The arguments are a model and a folder to which the pictures are written.
 """
 
 import collections
@@ -12,7 +12,7 @@ from trainer.terminal.startup import quiet_tensorflow
 
 
 def count(model, folder):
-    """Returns the numbers of correct and of all pictures, by kind."""
+    """Returns the number of correct pictures and of all pictures, by kind."""
     from trainer.predict.reader import Reader, read_pictures
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ def read_losses(workdir):
 
 
 def count_lines(workdir, split):
-    """Returns the number of lines of a split, also while the file grows."""
+    """Returns the number of lines of a split, even while the run goes on."""
     metrics = workdir / "metrics.jsonl"
     if not metrics.exists():
         return 0
@@ -36,7 +36,7 @@ def read_last_variables(workdir):
 
 
 def read_curve_steps(workdir, split):
-    """Returns the steps of TensorBoard's curve of the loss."""
+    """Returns the steps of TensorBoard's loss curve."""
     events = event_accumulator.EventAccumulator(
         str(workdir / "tensorboard" / split), size_guidance={"tensors": 0}
     )
@@ -44,7 +44,7 @@ def read_curve_steps(workdir, split):
 
 
 def assert_equal(workdir, expected_dir):
-    """Asserts that two runs have the same results, bit by bit."""
+    """Asserts that two runs have bit-identical results."""
     for split in ("train", "validation"):
         steps = [
             m["step"] for m in read_metrics(workdir) if m["split"] == split

@@ -7,11 +7,10 @@ import sys
 
 
 def register():
-    """Adds the network `small` to those that `--model` accepts.
+    """Adds the network `small` to the choices of `--model`.
 
-    Its layers, its optimizer and its recipe have everything that the default
-    network's have: synchronised statistics, kernels for Muon, other variables
-    for Adam, a warm-up and distortion.
+    Like the default network, it has synchronized batch normalization, kernels
+    for Muon and other variables for Adam, a warm-up, and distortion.
     """
     from keras import layers
 

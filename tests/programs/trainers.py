@@ -1,4 +1,4 @@
-"""Starts trainers in the background: one, or the workers of `multi_worker`."""
+"""Starts trainers in the background: one process, or several workers."""
 
 import dataclasses
 import json
@@ -19,11 +19,11 @@ STRATEGIES = {
     "multi_worker_2": ["--strategy=multi_worker"],
     "multi_worker_3": ["--strategy=multi_worker"],
 }
-"""The flags of each way to distribute a run."""
+"""The flags of several ways to distribute a run."""
 
 DEFAULT = ("-m", "trainer")
 SMALL = (PROGRAMS / "small_network.py",)
-"""The two programs that can be started."""
+"""The programs that can be started: the trainer, and one with `small`."""
 
 
 @dataclasses.dataclass
@@ -42,7 +42,7 @@ class Trainer:
         return self.log.read_text()
 
     def wait_until(self, condition, timeout=120):
-        """Waits for a condition; fails if the process ends before."""
+        """Waits for a condition; fails if the process ends first."""
         deadline = time.monotonic() + timeout
         while not condition():
             assert self.process.poll() is None, self.output
@@ -51,7 +51,7 @@ class Trainer:
 
 
 def find_ports(number):
-    """Returns free ports."""
+    """Returns some free ports."""
     sockets = [socket.socket() for _ in range(number)]
     for each in sockets:
         each.bind(("localhost", 0))
@@ -105,7 +105,7 @@ def start_all(strategy, log_dir, *flags, program=DEFAULT):
 
 
 def run_all(strategy, log_dir, *flags, program=DEFAULT):
-    """Runs a training with one of `STRATEGIES` until it ends."""
+    """Runs training with one of `STRATEGIES` until it ends."""
     running = start_all(strategy, log_dir, *flags, program=program)
     for trainer in running:
         assert trainer.wait() == 0, trainer.output

@@ -1,13 +1,13 @@
-"""Uses a run's two models as a stranger would, who knows only TensorFlow.
+"""Uses the two models of a run without this project.
 
-The arguments are a run directory and a prepared dataset's directory; prints the
-sequence accuracy of both models on its test split as JSON.
+The arguments are a run directory and the directory of a prepared dataset.
+Prints the sequence accuracy of both models on the test split, as JSON.
 """
 
 import json
 import sys
 
-# As if it were not installed.
+# Importing the project fails, as if it were not installed.
 sys.modules["trainer"] = sys.modules["seqdigits_tfds"] = None
 
 import keras

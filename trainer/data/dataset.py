@@ -37,14 +37,14 @@ def choose_dataset(
 
     Args:
       name: TFDS name of a seqdigits config, such as "seqdigits/mnist", or
-        `AUTO`: MNIST if it is prepared, its files are at hand, or it can be
+        `AUTO`: MNIST if it is prepared, its files are found, or it can be
         downloaded, and the embedded digits otherwise.
       data_dir: TFDS data directory; None for TFDS's default.
       manual_dir: Directory with MNIST's four files; None for TFDS's default.
 
     Raises:
-      InputError: If the dataset or a directory does not exist, or some of
-        MNIST's files are missing.
+      InputError: If the dataset or `manual_dir` does not exist, or `AUTO` finds
+        only some of MNIST's files.
     """
     named_dir = _find_manual_dir(manual_dir)
     if name != AUTO:
@@ -76,7 +76,7 @@ def prepare_dataset(
       manual_dir: Directory with MNIST's four files; None for TFDS's default.
 
     Returns:
-      SHA-256 of the dataset's records, as hexadecimal digits.
+      SHA-256 of the dataset's record files, as hexadecimal digits.
 
     Raises:
       InputError: If the dataset can't be prepared, or is damaged.
@@ -140,8 +140,8 @@ def _verify_records(builder: tfds.core.DatasetBuilder) -> str:
     file_format = builder.info.file_format.value
     if file_format != "tfrecord":
         raise InputError(
-            f"{builder.data_path} must hold TFRecords to stream from, and holds"
-            f" {file_format}; prepare the dataset in another --data_dir"
+            f"{builder.data_path} must contain TFRecords, got {file_format};"
+            " prepare the dataset in another --data_dir"
         )
     advice = f"; delete {builder.data_path} and start again to rebuild it"
     digest = hashlib.sha256()

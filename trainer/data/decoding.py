@@ -27,8 +27,8 @@ def decode_ahead(
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.OFF
     )
-    # The autotuning thread sleeps, and deleting the iterator waits for it: a
-    # third of a second after loading, and up to a minute with the
+    # The autotuning thread sleeps, and deleting the iterator waits for it: for
+    # a third of a second after loading, and for up to a minute with the
     # MultiDeviceIterator of MirroredStrategy.
     options.autotune.enabled = False
     # Searching for rewrites takes 15 ms and finds none.
@@ -43,10 +43,10 @@ def decode_ahead(
 def decode_pngs(pngs: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
     """Decodes greyscale PNGs of one size.
 
-    TensorFlow has no op that decodes a batch of PNGs, but one that inflates a
-    batch of zlib streams. That is enough for plain PNGs, which
-    `seqdigits_tfds.png` defines. Any other batch is decoded image by image, in
-    twice the time.
+    TensorFlow has no op that decodes a batch of PNGs, but it has one that
+    inflates a batch of zlib streams. That is enough for plain PNGs, which
+    `seqdigits_tfds.png` defines. Any other batch is decoded image by image,
+    which takes twice the time.
 
     Args:
       pngs: string [b].

@@ -1,9 +1,9 @@
-"""Random distortion of training images, like changes of handwriting.
+"""Random distortion of training images, similar to variations of handwriting.
 
 A coarse grid of control points is laid over the image, with two intervals for
-each digit in each direction. Every point is moved at random, a smooth surface
-(a uniform cubic B-spline) through the moves tells where each pixel comes from,
-and the image is sampled there. This shifts, rotates, shears, stretches and
+each digit in each direction. Every point is moved at random, and a uniform
+cubic B-spline smooths these moves: it gives the position at which the image is
+sampled for each pixel. This shifts, rotates, shears, stretches and
 bends each digit a little, in one operation (Simard et al., "Best practices for
 convolutional neural networks applied to visual document analysis", ICDAR 2003,
 with a grid instead of their blurred noise).
@@ -17,7 +17,8 @@ import tensorflow as tf
 from trainer.data.randomness import ALGORITHM, Purpose, make_seed
 
 _CELL_SIZE = 28
-"""Height and width of a digit's cell before resizing: the unit of moves."""
+"""Height and width of a digit's cell before resizing, in pixels. Moves are
+measured in these pixels."""
 
 _INTERVALS = 2
 """Number of grid intervals for each digit, in each direction."""
@@ -84,7 +85,15 @@ class Distortion:
 
 
 def _make_spline_matrix(size: int, num_points: int) -> np.ndarray:
-    """Makes the matrix, float32 [size, num_points], from points to pixels."""
+    """Makes the matrix that maps control points to pixels.
+
+    Args:
+      size: Number of pixels.
+      num_points: Number of control points.
+
+    Returns:
+      float32 [size, num_points].
+    """
     places = np.linspace(0, num_points - 3, size)
     distances = np.abs(places[:, None] + 1 - np.arange(num_points))
     near = 2 / 3 - distances**2 * (1 - distances / 2)

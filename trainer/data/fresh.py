@@ -1,8 +1,8 @@
-"""Fresh training sequences without end, composed from the digits of `train`.
+"""An endless stream of fresh training sequences of the digits of `train`.
 
-Composes in the `tf.data` graph, batch by batch, what `seqdigits_tfds` composes
-once with NumPy and Pillow: draws lengths and digits, places the digits side by
-side, and resizes. Given the same digits, the pixels are identical.
+Does in the `tf.data` graph what `seqdigits_tfds` does once with NumPy and
+Pillow: draws lengths and digits, places the digits side by side, and resizes.
+Given the same digits, the pixels are identical.
 """
 
 import dataclasses
@@ -21,13 +21,13 @@ _BLOCK = 1024
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FreshSplit:
-    """An endless training split. A key holds the digits of a sequence.
+    """An endless training split. A key holds the digits of one sequence.
 
     Attributes:
       glyphs: uint8 [n + 1, h, w], the digits of the split's pool, then a blank.
       labels: int64 [n + 1], their classes.
-      config: The dataset's configuration: length and size of the sequences, and
-        the number of sequences that count as an epoch.
+      config: The dataset's configuration: number of positions, size of the
+        images, and number of sequences that count as an epoch.
     """
 
     glyphs: tf.Tensor
@@ -38,9 +38,9 @@ class FreshSplit:
         return self.config.num_train
 
     def shuffle(self, seed: int, start: int) -> tf.data.Dataset:
-        """See `splits.TrainSplit.shuffle`. No epoch repeats another.
+        """See `splits.TrainSplit.shuffle`. Each epoch has new sequences.
 
-        Keys are rows of `glyphs`, int64 [positions].
+        A key is int64 [positions], rows of `glyphs`.
         """
         num_glyphs = len(self.labels) - 1
         first_block, num_done = divmod(start, _BLOCK)
@@ -81,7 +81,7 @@ class FreshSplit:
 def make_fresh_split(
     builder: tfds.core.DatasetBuilder, manual_dir: str | None = None
 ) -> FreshSplit:
-    """Loads the digits of `train`'s pool.
+    """Makes an endless split from the digits of `train`'s pool.
 
     Args:
       builder: A prepared builder of `seqdigits`.

@@ -1,4 +1,4 @@
-"""Opens the splits of a run: in memory, on disk, or composed on the spot."""
+"""Opens the splits of a run: in memory, on disk, or composed on the fly."""
 
 from collections.abc import Callable, Mapping
 from typing import TypedDict
@@ -52,11 +52,13 @@ INPUTS: Mapping[str, Callable[[tfds.core.DatasetBuilder, str], Split]] = {
     "memory": load_split,
     "disk": DiskSplit,
 }
-"""Ways to read a stored split, given a prepared builder and its name."""
+"""Ways to read a stored split, given a prepared builder and the split's
+name."""
 
 STORED, FRESH = "stored", "fresh"
 TRAIN_SEQUENCES = (STORED, FRESH)
-"""What to train on: the sequences of `train`, or new ones of its digits."""
+"""What to train on: the sequences of `train`, or new sequences of the same
+digits."""
 
 
 def load_splits(
@@ -73,7 +75,7 @@ def load_splits(
       input_name: One of `INPUTS`.
       train_sequences: One of `TRAIN_SEQUENCES`.
       manual_dir: Directory with MNIST's four files; None for TFDS's default.
-        Fresh sequences of MNIST's digits need them.
+        Only used for fresh sequences of MNIST's digits.
 
     Raises:
       InputError: If the digits for fresh sequences can't be loaded.

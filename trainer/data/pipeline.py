@@ -20,7 +20,7 @@ from trainer.data.splits import Split, TrainSplit
 Decode = Callable[..., tuple[tf.Tensor, ...]]
 
 PADDING = -1
-"""Row number of an element that only fills the last evaluation batch."""
+"""Row number of an element that only fills a last evaluation batch."""
 
 
 def make_train_dataset(
@@ -33,10 +33,10 @@ def make_train_dataset(
 ) -> tf.data.Dataset:
     """Makes one input pipeline's endless stream of training batches.
 
-    Global batch k holds elements k * global_batch_size and following of the
-    concatenation of all shuffled epochs. An epoch has each example of the split
-    once. If the batch size does not divide the size of the split, some batches
-    contain the end of one epoch and the start of the next.
+    Global batch k holds the elements from k * global_batch_size on of the
+    concatenation of all shuffled epochs. An epoch of a stored split has each
+    example once. If the batch size does not divide the size of the split, some
+    batches contain the end of one epoch and the start of the next.
 
     Args:
       split: The training split.
@@ -65,8 +65,8 @@ def make_train_dataset(
         keys = tf.data.Dataset.zip(keys.rebatch(global_batch_size), moves)
         decode = _decode_and_distort(split, distortion)
     # The first rebatch cuts each global batch into one part per worker, the
-    # second one cuts a worker's part into one part per replica. Any other order
-    # gives the replicas other examples.
+    # second one cuts a worker's part into one part per replica. In any other
+    # order, the replicas would receive other examples.
     parts = (
         keys.rebatch(worker_batch_size)
         .shard(context.num_input_pipelines, context.input_pipeline_id)

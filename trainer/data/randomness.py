@@ -1,8 +1,9 @@
-"""Every random number of a run, from the run's seed.
+"""Derives every random number of a run from the run's seed.
 
 | purpose | generator | a function of |
 |---|---|---|
-| `ORDER`: order of the examples | Philox, by `make_seed` | seed, epoch |
+| `ORDER`: order in memory | Philox, by `make_seed` | seed, epoch |
+| `ORDER`: order on disk | Philox, by `make_seed` | seed, epoch, window |
 | `COMPOSITION`: fresh sequences | Philox, by `make_seed` | seed, block |
 | `DISTORTION`: distortion | Philox, by `make_seed` | seed, step |
 | initial weights | Keras's, by `seed_keras` | seed, order of the layers |
@@ -19,7 +20,7 @@ ALGORITHM = "philox"
 
 
 class Purpose(enum.IntEnum):
-    """The independent Philox streams. A run's results depend on the values."""
+    """The independent Philox streams. Changing a value changes all results."""
 
     ORDER = 0
     COMPOSITION = 1

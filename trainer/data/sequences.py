@@ -11,7 +11,7 @@ from seqdigits_tfds import BLANK
 
 @dataclasses.dataclass(frozen=True)
 class ExampleShape:
-    """The shapes of an example, and so of a model's input and output.
+    """The shapes of an example, and therefore of a model's input and output.
 
     Attributes:
       image: (height, width, channels), in pixels.
@@ -44,7 +44,7 @@ def to_text(sequence: np.ndarray, empty: str = "(blank)") -> str:
 
     Args:
       sequence: int [positions], classes.
-      empty: The text of a sequence of blanks only.
+      empty: The text of a sequence that has only blanks.
 
     Returns:
       The digits. A blank before the last digit, which is always a mistake,

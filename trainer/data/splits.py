@@ -1,7 +1,7 @@
 """A split, decoded in memory or as records on disk.
 
-The pipeline shuffles and distributes keys, which are small and stand for
-examples. It decodes a key only where a replica needs the example.
+The pipeline shuffles and distributes keys, which are small and identify the
+examples. A worker only decodes the keys of its own replicas.
 """
 
 import dataclasses
@@ -14,28 +14,28 @@ from trainer.data.decoding import decode_pngs
 from trainer.data.randomness import ALGORITHM, Purpose, make_seed
 
 WINDOW = 10_000
-"""Number of records that `DiskSplit` buffers and shuffles: about 10 MB."""
+"""Number of records that `DiskSplit` shuffles at a time: about 10 MB."""
 
 _CYCLE_LENGTH = 4
 """Number of shards that `DiskSplit` reads at the same time."""
 
 
 class TrainSplit(Protocol):
-    """What the training pipeline needs to know about a split."""
+    """A split, as the training pipeline uses it."""
 
     def __len__(self) -> int:
-        """Returns the number of examples."""
+        """Returns the number of examples in an epoch."""
         ...
 
     def shuffle(self, seed: int, start: int) -> tf.data.Dataset:
-        """Returns the keys of all epochs, endlessly, each in its own order.
+        """Returns an endless stream of keys; each epoch has its own order.
 
         Args:
           seed: Determines the order of every epoch.
           start: Number of keys to skip at the beginning.
 
         Returns:
-          A dataset of vectors of keys, of any length.
+          A dataset of tensors of keys [n, ...]; n varies.
         """
         ...
 
@@ -45,7 +45,7 @@ class TrainSplit(Protocol):
 
 
 class Split(TrainSplit, Protocol):
-    """What the evaluation pipeline needs to know about a split."""
+    """A split, as the evaluation pipeline uses it."""
 
     def in_order(self) -> tf.data.Dataset:
         """Returns the keys one by one, always in the same order."""
@@ -56,8 +56,8 @@ class Split(TrainSplit, Protocol):
 class MemorySplit:
     """A decoded split in host memory. A key is a row number.
 
-    Shuffling therefore moves 8 bytes an example instead of an image, and always
-    covers the whole split.
+    Shuffling therefore moves 8 bytes per example instead of an image, and
+    always covers the whole split.
 
     Attributes:
       images: uint8 [n, height, width, 1].

@@ -1,5 +1,5 @@
 """From the name of a strategy to replicas on devices and machines.
 
-`cluster` reads which workers there are, `strategy` makes the strategy, and
+`cluster` reads the list of workers, `strategy` makes the strategy, and
 `collectives` lets the workers communicate.
 """

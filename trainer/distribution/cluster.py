@@ -17,10 +17,10 @@ _EXAMPLE = (
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """All workers of a run, and the one that this process is.
+    """All workers of a run, and which of them this process is.
 
     Attributes:
-      tasks: For each job, "chief" or "worker", the host:port of its tasks.
+      tasks: The host:port of each task, by job, "chief" or "worker".
       job: This task's job.
       index: This task's index in its job.
     """
@@ -38,7 +38,7 @@ class Cluster:
     def is_chief(self) -> bool:
         """Whether this task writes the run directory.
 
-        It is the only task of the job "chief" if there is one, and worker 0
+        The chief is the task of the job "chief" if there is one, and worker 0
         otherwise.
         """
         return self.index == 0 and (
@@ -53,7 +53,7 @@ def read_tf_config() -> Cluster:
     """Reads and validates the environment variable TF_CONFIG.
 
     Raises:
-      InputError: If it does not define the workers, and which one this is.
+      InputError: If it does not define the workers and this one's task.
     """
     resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     try:
@@ -65,7 +65,7 @@ def read_tf_config() -> Cluster:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             "--strategy=multi_worker needs the environment variable TF_CONFIG"
-            f" as JSON such as {_EXAMPLE}, and can't use the present one:"
+            f" as JSON such as {_EXAMPLE}, but its value can't be used:"
             f" {' '.join(str(error).split())}; correct it, or use"
             " --strategy=mirrored on a single machine"
         ) from error

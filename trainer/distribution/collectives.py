@@ -25,7 +25,8 @@ def detect_lost_workers(cluster: Cluster | None) -> Iterator[None]:
       cluster: The workers; None if there is only this process.
 
     Raises:
-      LostWorkerError: If a collective operation failed in the block.
+      LostWorkerError: If a collective operation fails in the block and there
+        are other workers.
     """
     try:
         yield

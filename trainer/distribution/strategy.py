@@ -9,7 +9,7 @@ from seqdigits_tfds import InputError
 from trainer.distribution.cluster import Cluster, check_port_free
 
 MAX_VIRTUAL_DEVICES = 16
-"""Virtual devices share one CPU: they serve to try things, not to be faster."""
+"""Virtual devices share one CPU: they are for trying things, not for speed."""
 
 MULTI_WORKER = "multi_worker"
 
@@ -58,8 +58,8 @@ STRATEGIES: Mapping[
     "mirrored": _make_mirrored,
     MULTI_WORKER: _make_multi_worker,
 }
-"""The strategies by name. Each is made from the devices to use, empty for the
-strategy's default, and the cluster, if there is one."""
+"""The functions that make the strategies, by name. Each takes the devices to
+use, empty for the strategy's default, and the cluster, or None."""
 
 
 def make_strategy(
@@ -70,14 +70,14 @@ def make_strategy(
     Args:
       name: One of `STRATEGIES`.
       virtual_devices: Number of logical devices to split the CPU into, and to
-        use instead of any GPU, 1..`MAX_VIRTUAL_DEVICES`; 0 to use the existing
-        devices. TensorFlow must not have used a device before.
+        use instead of GPUs, 1..`MAX_VIRTUAL_DEVICES`; 0 to use the existing
+        devices.
       cluster: The workers, for `MULTI_WORKER`, which waits until all of them
         have started.
 
     Raises:
-      InputError: If the CPU can't be split any more, or this worker's port is
-        in use.
+      InputError: If the CPU can't be split because TensorFlow has already used
+        a device, or if this worker's port is in use.
     """
     devices: list[str] = []
     if virtual_devices:

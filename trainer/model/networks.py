@@ -63,8 +63,8 @@ def _apply_slot_resnet(
     """Applies a small residual network with one slot for each position.
 
     Images are first stretched to 18 columns per position, so that a strided
-    stem makes 6 columns of features per position, each position sampled in the
-    same way. Residual blocks see these columns and their neighbours at three
+    stem makes 6 columns of features per position, and samples all positions
+    alike. Residual blocks see these columns and their neighbours at three
     resolutions. One convolution turns each position's columns into a vector,
     and all positions share a classifier. For 5 positions: 64x90, 16x30x32,
     8x15x64, 4x15x128, 1x5x256, 5x11.
@@ -100,8 +100,8 @@ def _conv(
         use_bias=False,
         kernel_initializer="he_normal",
     )(x)
-    # Synchronized: the statistics are those of the global batch, whatever the
-    # number of replicas.
+    # Synchronized: the statistics are those of the global batch, for any number
+    # of replicas.
     x = layers.BatchNormalization(momentum=0.9, synchronized=True)(x)
     return layers.Activation(activation)(x) if activation else x
 
@@ -131,7 +131,7 @@ NETWORKS: Mapping[str, Network] = {
         ),
     ),
 }
-"""The networks by name, as `--model` takes it."""
+"""The networks, by their value of `--model`."""
 
 
 def build(
@@ -150,8 +150,8 @@ def build(
 
     Returns:
       The model, which returns logits float32 [N, positions, classes]; and a
-      model of the same variables for training, which returns the logits of each
-      member, float32 [N, members, positions, classes].
+      model for training that shares its variables and returns the logits of
+      each member, float32 [N, members, positions, classes].
     """
     images = keras.Input(shape.image, dtype="uint8", name="image")
     members = [

@@ -1,4 +1,4 @@
-"""Recipes, and the optimizers that they name."""
+"""Training recipes, and their optimizers."""
 
 import dataclasses
 import math
@@ -12,7 +12,9 @@ ADAM, MUON = "adam", "muon"
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How to train a model, unless the user says otherwise.
+    """How to train a model.
+
+    Each network has a default recipe; settings can override its values.
 
     Attributes:
       epochs: Number of passes over the training split.
@@ -43,7 +45,7 @@ class ConvMuon(keras.optimizers.Optimizer):
     learning rate of 1 (Liu et al., "Muon is scalable for LLM training", arXiv
     2502.16982).
 
-    The constants are those of the cited papers, and of Keras's Muon.
+    The constants of Muon are those of the cited papers and of Keras's Muon.
 
     Args:
       learning_rate: Learning rate of the kernels: a number or a schedule. The
@@ -88,8 +90,8 @@ class ConvMuon(keras.optimizers.Optimizer):
         learning_rate: tf.Tensor,
     ) -> None:
         """Updates one variable; called by Keras."""
-        # Private, but what all of Keras's own optimizers and the custom ones in
-        # its documentation use, in every supported version.
+        # Private, but used by all of Keras's optimizers, and by the custom
+        # optimizers in its documentation, in every supported version.
         index = self._get_variable_index(variable)
         momentum, velocity = self._momentums[index], self._velocities[index]
         if velocity is None:
@@ -122,7 +124,7 @@ class ConvMuon(keras.optimizers.Optimizer):
         """Makes the singular values of a matrix about equal, near 1."""
         a, b, c = self._NEWTON_SCHULZ
         is_tall = x.shape[0] > x.shape[1]
-        if is_tall:  # So that the products are as small as possible.
+        if is_tall:  # Keeps the products small.
             x = ops.transpose(x)
         # The iteration needs singular values of at most 1.
         x = x / (ops.norm(x, axis=(-2, -1), keepdims=True) + 1e-7)
@@ -171,10 +173,13 @@ def make_optimizer(
     """Makes the optimizer of a run.
 
     Args:
-      recipe: Determines the learning rate and its schedule.
+      recipe: Determines the optimizer, its learning rate and the schedule.
       total_steps: Number of steps of the run, at least 1.
       scale_loss: Whether to scale the loss, so that float16 gradients neither
         underflow nor overflow.
+
+    Returns:
+      The optimizer, not yet built.
     """
     learning_rate = recipe.learning_rate
     if recipe.warmup_fraction is not None:

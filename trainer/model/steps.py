@@ -1,4 +1,4 @@
-"""The compiled functions: the steps of training and of evaluation."""
+"""Compiles the steps of training and evaluation."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -21,19 +21,19 @@ def make_train_steps(
     Args:
       strategy: The strategy in whose scope all variables were created.
       model: Maps images to the logits of an ensemble's members, [b, members,
-        positions, classes]. Each member learns on its own; loss and accuracy
-        are means over the members.
+        positions, classes]. Members are trained independently; loss and
+        accuracy are means over the members.
       optimizer: Built for the model's variables.
       global_batch_size: Number of examples per step over all replicas.
 
     Returns:
       A function of a distributed iterator of (images, labels), the number of
-      steps int64 [], the sums so far float32 [2], and whether this worker wants
-      to stop, float32 []. It returns a dict: `sums`, to which each step has
-      added its mean loss (as defined by `metrics.Metrics`) and its sequence
+      steps int32 [], the sums so far float32 [2], and whether this worker wants
+      to stop, float32 [], 0 or 1. It returns a dict: `sums`, to which each step
+      has added its mean loss (as defined by `metrics.Metrics`) and its sequence
       accuracy; `stop`, above 0 if any worker wanted to stop; and
-      `sampled_input_wait`, the seconds that the last step alone waited for its
-      batch, float64.
+      `sampled_input_wait`, float64 [], the seconds that the last step waited
+      for its batch.
     """
     variables = model.trainable_variables
 
@@ -62,14 +62,14 @@ def make_train_steps(
             [loss, num_correct / (global_batch_size * num_members)],
         )
 
-    # A LossScaleOptimizer looks for overflow before it sums over the replicas.
-    # Summing here first makes the global batch overflow or not, as a whole.
+    # A LossScaleOptimizer checks for overflow before it sums over the replicas.
+    # Summing first makes the check cover the global batch.
     sum_first = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
 
     def sum_over_replicas(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
         context = tf.distribute.get_replica_context()
         gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-        # The optimizer sums once more.
+        # The optimizer sums over the replicas again.
         return [g / strategy.num_replicas_in_sync for g in gradients]
 
     def replica_step(
@@ -92,8 +92,8 @@ def make_train_steps(
         totals = tf.concat([sums, [0.0]], axis=0)
         for index in tf.range(num_steps):
             is_last = tf.equal(index, num_steps - 1)
-            # A step ends with the update of the first layer. The wait for the
-            # next batch begins after it.
+            # The first layer is updated last, at the end of a step. The wait
+            # for the next batch begins after that.
             with tf.control_dependencies([tf.identity(variables[0].value)]):
                 asked = _read_clock_if(is_last)
             with tf.control_dependencies([asked]):

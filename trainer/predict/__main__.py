@@ -22,7 +22,7 @@ with quiet_tensorflow():
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory of the trainer.")
 _MODEL = flags.DEFINE_string(
-    "model", None, "A model.keras or an export, instead of a run directory."
+    "model", None, "A model.keras or export/, instead of a run directory."
 )
 _JSON = flags.DEFINE_bool("json", False, "Print one JSON object per picture.")
 _SHOW = flags.DEFINE_string(
@@ -31,10 +31,10 @@ _SHOW = flags.DEFINE_string(
 
 
 def main(argv: Sequence[str]) -> None:
-    """Reads the named pictures."""
+    """Reads the pictures that the arguments name."""
     names = argv[1:]
     if not names:
-        raise app.UsageError("no picture is named")
+        raise app.UsageError("expected the name of at least one picture")
     if bool(_WORKDIR.value) == bool(_MODEL.value):
         raise app.UsageError("use either --workdir or --model")
     model = _MODEL.value or os.path.join(_WORKDIR.value or "", "model.keras")
@@ -53,7 +53,7 @@ def main(argv: Sequence[str]) -> None:
     if not _JSON.value:
         print(f"{'digits':<{width}}{'confidence':<12}picture")
     for reading in read_pictures(find_pictures(names), reader, show):
-        # A name with line breaks must stay on one line.
+        # Each result must stay on one line, even if the name has line breaks.
         name = (
             reading.image
             if reading.image.isprintable()

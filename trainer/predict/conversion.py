@@ -1,9 +1,9 @@
 """Converts any picture of digits in a row to an image like the dataset's.
 
-The models know a single layout: cells of 28x28 pixels side by side, with a
-digit in each, as large and centred as in MNIST, bright on dark, the row resized
-to the model's input. This module therefore finds the digits, cuts them out, and
-arranges them in this layout.
+The models are trained on a single layout: a row of 28x28 cells, resized to the
+model's input. Each cell contains one digit, bright on dark, with the size and
+position of MNIST's digits. This module therefore finds the digits, cuts them
+out, and arranges them in this layout.
 """
 
 import numpy as np
@@ -15,24 +15,24 @@ from seqdigits_tfds.glyphs import GLYPH_SIZE
 from trainer.data.sequences import ExampleShape
 
 _WORKING_SIZE = 640
-"""Longest side, in pixels, of the picture in which digits are searched."""
+"""Longest side, in pixels, of the picture in which digits are searched for."""
 
 _DIGIT_SIZE = 20
 """Longest side of a digit in its cell, in pixels, as in MNIST."""
 
 _MIN_CONTRAST = 24
-"""Smallest contrast of ink and background, out of 255."""
+"""Smallest contrast between ink and background, out of 255."""
 
 _INK = 0.4
-"""Threshold of ink, relative to the darkest ink."""
+"""Threshold that separates ink from background, relative to the darkest ink."""
 
 
 def convert(picture: Image.Image, shape: ExampleShape) -> np.ndarray:
     """Converts a picture to the input of a model.
 
-    A greyscale picture of the model's own size with a dark background comes
-    from the dataset, and is left unchanged. In any other, the digits are
-    searched.
+    A greyscale picture of the model's input size with a dark background is
+    assumed to come from the dataset, and left unchanged. In any other picture,
+    the digits are searched for.
 
     Args:
       picture: Any mode and size: digits in a row, on a contrasting background.
@@ -42,7 +42,8 @@ def convert(picture: Image.Image, shape: ExampleShape) -> np.ndarray:
       uint8 [height, width, 1], 0 = background.
 
     Raises:
-      InputError: If no digits are found, or too many.
+      InputError: If no digits or too many are found, or a shape fills the
+        picture.
     """
     grey = _to_grey(picture)
     if (
@@ -104,7 +105,8 @@ def _find_ink(grey: np.ndarray) -> np.ndarray:
     values = grey.astype(np.float64)
     if np.median(_get_border(values)) >= 128:
         values = 255 - values
-    # Paper is neither pure white nor evenly lit. It is what changes slowly.
+    # Paper is neither pure white nor evenly lit, but its brightness changes
+    # slowly.
     size = max(values.shape) // 4 + 1
     paper = ndimage.uniform_filter(
         ndimage.minimum_filter(values, size=size), size=size
@@ -116,7 +118,10 @@ def _find_ink(grey: np.ndarray) -> np.ndarray:
 
 
 def _cut_out(ink: np.ndarray) -> list[np.ndarray]:
-    """Returns the digits from left to right, each cropped to its box."""
+    """Returns the digits from left to right, each cropped to its bounding box.
+
+    Shapes that are much smaller than the tallest one are ignored.
+    """
     parts, _ = ndimage.label(ink > _INK, structure=np.ones((3, 3)))
     groups: list[tuple[int, int, set[int]]] = []
     for number, (_, columns) in enumerate(ndimage.find_objects(parts), 1):
@@ -131,10 +136,10 @@ def _cut_out(ink: np.ndarray) -> list[np.ndarray]:
         groups.append((left, right, members))
     digits = []
     for _, _, members in sorted(groups, key=lambda group: group[0]):
-        mine = np.isin(parts, list(members))
-        (box,) = ndimage.find_objects(mine.astype(np.int8))
+        is_digit = np.isin(parts, list(members))
+        (box,) = ndimage.find_objects(is_digit.astype(np.int8))
         # Includes the soft edge, which is below the threshold.
-        near = ndimage.binary_dilation(mine, iterations=2)
+        near = ndimage.binary_dilation(is_digit, iterations=2)
         digits.append(np.where(near, ink, 0)[box])
     if any(digit.shape == ink.shape for digit in digits):
         raise InputError(
@@ -146,7 +151,11 @@ def _cut_out(ink: np.ndarray) -> list[np.ndarray]:
 
 
 def _place(digit: np.ndarray, cell: np.ndarray) -> None:
-    """Draws a digit into its cell, with its centre of mass in the middle."""
+    """Draws a digit into its cell, with its centre of mass in the middle.
+
+    A digit whose centre of mass is far from its own middle is only moved as far
+    as the cell allows.
+    """
     scale = _DIGIT_SIZE / max(digit.shape)
     height, width = (max(round(scale * size), 1) for size in digit.shape)
     small = np.asarray(

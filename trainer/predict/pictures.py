@@ -1,4 +1,4 @@
-"""Finds and opens pictures, and rejects what is not a whole picture."""
+"""Finds and opens pictures, and rejects files that are not usable pictures."""
 
 import io
 import math
@@ -20,7 +20,9 @@ _MAX_BYTES = 200_000_000
 
 
 def find_pictures(names: Iterable[str]) -> Iterator[str]:
-    """Yields the names of all pictures; a folder becomes its picture files.
+    """Yields the names of all pictures, and expands folders.
+
+    A folder is replaced by the picture files in it, sorted by name.
 
     Args:
       names: Files, folders, and "-" for standard input.
@@ -46,7 +48,7 @@ def open_picture(name: str) -> Image.Image:
 
     Raises:
       InputError: If it is not a complete, still PNG or JPEG of at most
-        `MAX_PIXELS`.
+        `MAX_PIXELS` and 200 MB.
     """
     try:
         file = io.BytesIO(_read(name))

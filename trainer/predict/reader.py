@@ -21,12 +21,12 @@ _BATCH_SIZE = 64
 
 @dataclasses.dataclass(frozen=True)
 class Reader:
-    """A trained model.
+    """A trained model that reads images of digits.
 
     Attributes:
       find_probabilities: Maps images uint8 [n, height, width, 1] to
         probabilities float32 [n, positions, classes].
-      shape: The shape of its input and output.
+      shape: The shape of the model's input and output.
     """
 
     find_probabilities: Callable[[np.ndarray], np.ndarray]
@@ -40,7 +40,7 @@ class Reader:
           path: A `.keras` file, or the directory of an exported SavedModel.
 
         Raises:
-          InputError: If there is no such model.
+          InputError: If the path does not contain a model.
         """
         return _load_saved_model(path) if path.is_dir() else _load_keras(path)
 
@@ -96,10 +96,11 @@ def read_pictures(
     Args:
       names: From `pictures.find_pictures`.
       reader: The model.
-      show: Folder to save the images that the model sees; None to save none.
+      show: Folder in which to save the images that the model sees; None to save
+        none.
 
     Yields:
-      A reading for each picture, in order.
+      A reading for each picture, in the order of `names`.
     """
     numbered = enumerate(names)
     while batch := list(itertools.islice(numbered, _BATCH_SIZE)):

@@ -19,7 +19,7 @@ _WORKDIR = flags.DEFINE_string(
 
 
 def main(argv: Sequence[str]) -> None:
-    """Writes the report."""
+    """Writes the report, and prints its path."""
     if len(argv) > 1:
         raise app.UsageError(f"unexpected argument {argv[1]!r}")
     path = write_report(pathlib.Path(_WORKDIR.value).expanduser())

@@ -48,14 +48,14 @@ def draw_curves(
 
     Args:
       lines: All lines.
-      name: Name of the metric; accuracies are drawn as error rates.
+      name: Name of the metric; accuracies are drawn as error rates, in percent.
       label: Label of the metric.
       x: "step" or "seconds".
       x_label: Label of `x`.
     """
     figure = Figure()
     axes = figure.subplots()
-    for split, form in (("train", "-"), ("validation", "o-")):
+    for split, line_style in (("train", "-"), ("validation", "o-")):
         points = [
             (line[x], line[name]) for line in lines if line["split"] == split
         ]
@@ -64,7 +64,7 @@ def draw_curves(
         xs, ys = np.array(points, np.float64).T
         if "accuracy" in name:
             ys = 100 * (1 - ys)
-        axes.plot(xs, ys, form, markersize=3, linewidth=1, label=split)
+        axes.plot(xs, ys, line_style, markersize=3, linewidth=1, label=split)
     axes.set(yscale="log", ylabel=label, xlabel=x_label)
     axes.legend()
     return figure
@@ -75,10 +75,10 @@ def draw_bars(accuracies: Mapping[str, float], label: str) -> Figure:
     figure = Figure()
     axes = figure.subplots()
     errors = [100 * (1 - accuracy) for accuracy in accuracies.values()]
-    places = range(len(errors))
-    bars = axes.bar(places, errors)
+    positions = range(len(errors))
+    bars = axes.bar(positions, errors)
     axes.bar_label(bars, fmt="%.2f", fontsize=8)
-    axes.set_xticks(places, list(accuracies))
+    axes.set_xticks(positions, list(accuracies))
     axes.set(xlabel=label, ylabel="misread, %")
     axes.grid(axis="x", visible=False)
     return figure
@@ -116,7 +116,7 @@ def draw_confusion(counts: np.ndarray, classes: Sequence[str]) -> Figure:
 
 
 def draw_reliability(confidences: np.ndarray, right: np.ndarray) -> Figure:
-    """Draws the share of correct predictions over their confidence.
+    """Draws the share of correct predictions in each tenth of the confidence.
 
     Args:
       confidences: float [n], 0 to 1.

@@ -1,6 +1,6 @@
 """The report of a run: report/index.html, and its charts as SVG files.
 
-It is made from the files in the run directory only.
+It only depends on the files in the run directory.
 """
 
 import json
@@ -76,7 +76,7 @@ def _make_page(
     results: Mapping[str, Any],
     predictions: SavedPredictions,
 ) -> tuple[str, dict[str, bytes]]:
-    """Returns HTML that needs no other file, and its charts by file name."""
+    """Returns a self-contained HTML page, and its charts by file name."""
     svgs: dict[str, bytes] = {}
 
     def add(name: str, title: str, figure: Figure) -> dict[str, str]:
@@ -116,14 +116,14 @@ def _make_page(
 def _compare(
     dataset: str, results: Mapping[str, Any]
 ) -> list[tuple[str, str, str]]:
-    """Returns rows (metric, this run, notebook), if they are comparable."""
+    """Returns rows (metric, this run, notebook), for MNIST only."""
     if not dataset.startswith(f"{MNIST}/"):
         return []
     return [
         (
             name.replace("_", " "),
             sections.percent(results[name]),
-            sections.percent(theirs),
+            sections.percent(accuracy),
         )
-        for name, theirs in _NOTEBOOK.items()
+        for name, accuracy in _NOTEBOOK.items()
     ]

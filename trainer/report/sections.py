@@ -15,8 +15,8 @@ from trainer.report import charts
 from trainer.run.predictions import SavedPredictions, find_confidences
 
 AddChart = Callable[[str, str, Figure], dict[str, str]]
-"""Adds a chart, given its file's name, its title and the figure; returns what
-the template needs."""
+"""Adds a chart, given the name of its file, its title and the figure. Returns
+the values that the template needs."""
 
 
 def list_key_figures(
@@ -47,7 +47,7 @@ def show_training(metrics: charts.Lines, add: AddChart) -> dict[str, Any]:
             charts.draw_curves(metrics, name, label, x, of),
         )
         for name, title, label in (
-            ("loss", "Loss", "loss, nats an image"),
+            ("loss", "Loss", "loss, nats per image"),
             ("sequence_accuracy", "Misread sequences", "misread, %"),
         )
         for x, of in (("step", "steps"), ("seconds", "seconds"))
@@ -103,9 +103,9 @@ def show_accuracy(results: Mapping[str, Any], add: AddChart) -> dict[str, Any]:
 def show_confusion(
     predictions: SavedPredictions, add: AddChart
 ) -> dict[str, Any]:
-    """Shows which digits are read as which."""
+    """Shows which digits are confused with each other."""
     labels = predictions.labels
-    answers = predictions.logits.argmax(axis=-1)
+    predicted = predictions.logits.argmax(axis=-1)
     num_classes = predictions.logits.shape[-1]
     classes = [*map(str, range(BLANK)), "blank"]
     counts = np.stack(
@@ -113,7 +113,7 @@ def show_confusion(
             sklearn.metrics.confusion_matrix(
                 *columns, labels=range(num_classes)
             )
-            for columns in zip(labels.T, answers.T, strict=True)
+            for columns in zip(labels.T, predicted.T, strict=True)
         ]
     )
     return {
@@ -168,21 +168,21 @@ def show_reliability(
 
 
 def show_examples(predictions: SavedPredictions) -> list[dict[str, Any]]:
-    """Shows the selected images, mistakes first."""
+    """Shows the selected images: misread ones, then correct ones."""
     rows = predictions.rows
     labels, logits = predictions.labels[rows], predictions.logits[rows]
-    answers = logits.argmax(axis=-1)
+    predicted = logits.argmax(axis=-1)
     confidences = find_confidences(logits).prod(axis=-1)
     pictures = [
         {
             "png": to_base64(encode_png(image)),
             "actual": to_text(label),
-            "predicted": to_text(answer),
+            "predicted": to_text(reading),
             "confidence": percent(confidence),
-            "wrong": bool((label != answer).any()),
+            "wrong": bool((label != reading).any()),
         }
-        for image, label, answer, confidence in zip(
-            predictions.images, labels, answers, confidences, strict=True
+        for image, label, reading, confidence in zip(
+            predictions.images, labels, predicted, confidences, strict=True
         )
     ]
     order = np.argsort(confidences, kind="stable")
@@ -209,10 +209,10 @@ def show_examples(predictions: SavedPredictions) -> list[dict[str, Any]]:
 
 
 def percent(share: float) -> str:
-    """Writes a share, 0 to 1, as a percentage."""
+    """Formats a share, 0 to 1, as a percentage."""
     return f"{100 * share:.2f}\N{NO-BREAK SPACE}%"
 
 
 def to_base64(data: bytes) -> str:
-    """Encodes data for the URL of an image."""
+    """Encodes data as base64, for a data URL."""
     return base64.b64encode(data).decode()

@@ -2,6 +2,6 @@
 
 `loop` trains a `learner` according to a `schedule`, and records everything in a
 `history` of metrics, `tensorboard` files and `checkpoints`. `directory` and
-`files` own the run directory, `predictions` what a report will show. `console`,
-`throughput` and `preemption` face the user.
+`files` write the run directory, `predictions` saves what the report shows.
+`console` prints, `throughput` measures speed, `preemption` handles signals.
 """

@@ -1,4 +1,4 @@
-"""Checkpoints: all that a run needs to resume bit-exactly.
+"""Checkpoints: everything that a run needs to resume bit-exactly.
 
 A checkpoint is one file. It is written under another name and then renamed, and
 its name contains the digest of its content. A checkpoint is therefore complete,
@@ -30,14 +30,15 @@ class Position:
 
     Attributes:
       step: Number of steps done.
-      line_step: The step of the last line of training metrics.
+      line_step: The step of the last line of training metrics; 0 if there is
+        none.
       loss_sum: Sum of the losses of the steps since then.
       accuracy_sum: Sum of the sequence accuracies of the steps since then.
-      validated_step: The last step that was followed by a validation; -1 if
-        there is none.
+      validated_step: The last step that was followed by a validation; -1 before
+        the first validation.
       best_step: The step with the highest sequence accuracy on `validation`,
-        the first one if there are several; -1 if there is none.
-      best_accuracy: That accuracy; -1 if there is none.
+        the first one if several are equal; -1 before the first validation.
+      best_accuracy: That accuracy; -1 before the first validation.
       seconds: Duration of training and validation so far.
     """
 
@@ -99,7 +100,7 @@ class Checkpoint:
 
     Attributes:
       position: The progress of the run.
-      metrics: The content of metrics.jsonl.
+      metrics: The content of metrics.jsonl up to this step.
       arrays: The values of all variables, by name.
     """
 
@@ -113,7 +114,7 @@ class Checkpoints:
 
     Args:
       directory: The directory that contains them; it need not exist.
-      keep: Number of the last checkpoints to keep.
+      keep: Number of most recent checkpoints to keep.
     """
 
     def __init__(self, directory: pathlib.Path, keep: int = 3) -> None:
@@ -143,7 +144,7 @@ class Checkpoints:
         """Loads the last undamaged checkpoint.
 
         Returns:
-          The checkpoint, None if there are no checkpoints; and a warning for
+          The checkpoint, or None if there are no checkpoints; and a warning for
           each damaged one that was ignored.
 
         Raises:

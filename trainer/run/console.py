@@ -17,7 +17,7 @@ def print_start(
     total_steps: int,
     start_step: int,
 ) -> None:
-    """Prints what is going to be trained."""
+    """Prints the settings and sizes of a run before it trains."""
     sizes = ", ".join(
         f"{len(splits[name]):,} {name}"
         for name in ("train", "validation", "test")
@@ -39,7 +39,7 @@ def print_start(
 
 
 def print_validation(name: str, metrics: Metrics) -> None:
-    """Prints the line at the end of an epoch."""
+    """Prints the metrics of a validation, in one line."""
     print(
         f"{name}: validation loss {metrics.loss:.4f}, sequence accuracy"
         f" {metrics.sequence_accuracy:.4f}, individual accuracy"
@@ -62,7 +62,7 @@ def print_samples(logits: np.ndarray, labels: np.ndarray) -> None:
 
 
 def print_end(config: TrainConfig, num_steps: int, metrics: Metrics) -> None:
-    """Prints the metrics on the test split, and where the files are."""
+    """Prints the metrics on the test split, and the paths of the files."""
     print_metrics(
         f"test of {config.dataset}, after {num_steps:,} steps",
         metrics,
@@ -95,7 +95,7 @@ def print_metrics(split: str, metrics: Metrics, **more: str) -> None:
 
 
 def print_warning(message: str) -> None:
-    """Prints a warning that can't be overlooked."""
+    """Prints a warning between two lines of exclamation marks."""
     rule = "!" * 72
     print(f"{rule}\n{message}\n{rule}", flush=True)
 

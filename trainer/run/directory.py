@@ -35,7 +35,7 @@ def read_config(path: pathlib.Path) -> TrainConfig:
       path: Its run directory.
 
     Raises:
-      InputError: If it is not the directory of a run.
+      InputError: If it is not the directory of a run of this version.
     """
     try:
         content = json.loads((path / "config.json").read_text())
@@ -109,8 +109,8 @@ class RunDirectory:
         """Checks that a run with these settings can use the directory.
 
         Raises:
-          InputError: If it belongs to a run with other settings, or to an
-            unfinished run and is not writable.
+          InputError: If it belongs to a run with other settings or of another
+            version, or if the run is not finished and it is not writable.
         """
         if self._config.exists():
             self._check_equal("config", config.result_settings())
@@ -124,7 +124,7 @@ class RunDirectory:
 
         Args:
           config: The resolved settings.
-          dataset_digest: SHA-256 of the dataset's records.
+          dataset_digest: SHA-256 of the dataset's record files.
           num_replicas: Number of replicas that share the global batch.
 
         Raises:

@@ -12,10 +12,10 @@ from seqdigits_tfds import InputError
 
 
 def write_atomically(path: pathlib.Path, content: bytes) -> None:
-    """Writes a file. Readers see the old or the new content, never a part.
+    """Writes a file atomically: readers never see a partial file.
 
     Raises:
-      InputError: If it can't be written; the old content is kept.
+      InputError: If the file can't be written; the old content is kept.
     """
     partial = path.with_name(f"partial.{path.name}")
     try:
@@ -28,7 +28,7 @@ def write_atomically(path: pathlib.Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def explain_write_errors(path: pathlib.Path) -> Iterator[None]:
-    """Turns errors while a block writes `path` into an `InputError`."""
+    """Turns write errors in the block into an `InputError` about `path`."""
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
@@ -44,11 +44,11 @@ def explain_write_errors(path: pathlib.Path) -> Iterator[None]:
 
 
 def check_writable(directory: pathlib.Path, setting: str) -> None:
-    """Checks that files can be created in a directory, and leaves none.
+    """Checks that files can be created in a directory, without leaving any.
 
     Args:
       directory: The directory; it need not exist.
-      setting: Name of the setting that it comes from.
+      setting: Name of the setting with the directory, for the message.
 
     Raises:
       InputError: If no file can be created.

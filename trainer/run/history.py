@@ -1,7 +1,7 @@
-"""What a run records as it goes: metrics, curves and checkpoints.
+"""The records that a run keeps: metrics, curves and checkpoints.
 
 A checkpoint contains the metrics up to its step. Restoring it therefore
-restores metrics.jsonl and TensorBoard's curves as well: all three always agree.
+restores metrics.jsonl and TensorBoard's curves as well, so all three agree.
 """
 
 import json
@@ -36,8 +36,8 @@ class History:
         """Loads the last checkpoint, and discards all metrics after it.
 
         Returns:
-          The last undamaged checkpoint, None if there are no checkpoints; and a
-          warning for each damaged file that was replaced or ignored.
+          The last undamaged checkpoint, or None if there are no checkpoints;
+          and a warning for each damaged file that was replaced or ignored.
 
         Raises:
           InputError: If there are checkpoints and all of them are damaged.

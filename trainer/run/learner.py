@@ -16,9 +16,9 @@ from trainer.model.steps import make_predict_step, make_train_steps
 
 
 class Learner:
-    """Creates all variables under a strategy, and the functions that use them.
+    """Creates all variables in a strategy's scope, and the compiled functions.
 
-    Seeds Keras, sets its dtype policy, and enables deterministic ops, for the
+    Seeds Keras, sets its dtype policy, and enables deterministic ops for the
     whole process.
 
     Args:
@@ -91,7 +91,7 @@ class Learner:
         shapes = {name: tuple(v.shape) for name, v in self._variables.items()}
         if {name: value.shape for name, value in values.items()} != shapes:
             raise InputError(
-                "the checkpoint does not hold the variables of this version;"
+                "the checkpoint does not contain this version's variables;"
                 " resume with the version that wrote it, or choose another"
                 " --workdir"
             )

@@ -1,7 +1,7 @@
 """The training loop: restores a run, trains, validates, saves, and tests.
 
-All workers run the same loop. The run directory of the chief is the run's; the
-others write to a temporary one.
+All workers run the same loop. The chief writes to the run directory, the others
+to temporary directories.
 """
 
 import dataclasses
@@ -30,21 +30,22 @@ from trainer.run.schedule import Schedule
 from trainer.run.throughput import Throughput
 from trainer.terminal.progress import Progress
 
-_NUM_MISREAD = 10
-"""Number of misread images of each validation that are saved."""
+_NUM_MISREAD = 8
+"""Maximum number of misread images of a validation that are given to
+TensorBoard."""
 
 
 class Loop:
-    """A run, from its current position on.
+    """A run that continues from its current position.
 
     Args:
       config: The resolved settings.
       strategy: The strategy.
-      learner: What is trained.
+      learner: The model and its optimizer.
       splits: The splits by name.
       schedule: The steps of the run.
-      history: Where to save.
-      preemption: Says when to stop.
+      history: Saves metrics and checkpoints.
+      preemption: Tells whether to stop.
 
     Attributes:
       position: The progress of the run.
@@ -74,7 +75,7 @@ class Loop:
         """Moves to the position of the chief's last checkpoint.
 
         Raises:
-          InputError: If all checkpoints are damaged.
+          InputError: If all checkpoints are damaged, or have other variables.
         """
         checkpoint, warnings = self._history.restore()
         for warning in warnings:
@@ -188,7 +189,7 @@ class Loop:
         )
 
     def test(self, is_chief: bool) -> tuple[Predictions, Metrics]:
-        """Assigns the best checkpoint to the model, and evaluates it on `test`.
+        """Restores the best checkpoint, and evaluates the model on `test`.
 
         Args:
           is_chief: Whether this worker has the checkpoints.

@@ -1,7 +1,6 @@
-"""predictions.npz: what a report shows of the test split.
+"""predictions.npz: the predictions and images that the report shows.
 
-It includes the images shown, so that a report can be made again without the
-dataset and the model.
+A report can therefore be made again without the dataset and the model.
 """
 
 import dataclasses
@@ -40,18 +39,20 @@ class SavedPredictions:
     def select(cls, predictions: Predictions, split: Split) -> Self:
         """Selects the worst mistakes and the least certain correct examples.
 
+        The worst mistakes are those with the highest confidence.
+
         Args:
           predictions: The predictions for all examples of `split`.
-          split: Has the images.
+          split: The split with the images.
         """
         labels, logits = predictions.labels, predictions.logits
         order = np.argsort(
             find_confidences(logits).prod(axis=-1), kind="stable"
         )
         is_right = (logits.argmax(axis=-1) == labels).all(axis=-1)[order]
-        worst, closest = order[~is_right][::-1], order[is_right]
+        worst, least_certain = order[~is_right][::-1], order[is_right]
         rows = np.sort(
-            np.concatenate([worst[:_MAX_WRONG], closest[:_MAX_RIGHT]])
+            np.concatenate([worst[:_MAX_WRONG], least_certain[:_MAX_RIGHT]])
         )
         return cls(labels, logits, rows, read_images(split, rows))
 

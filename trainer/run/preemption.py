@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: ends a run in order, with everything saved."""
+"""Stops a run cleanly on SIGTERM and SIGINT."""
 
 import contextlib
 import signal
@@ -9,7 +9,7 @@ from types import FrameType
 from typing import NoReturn, Self
 
 EXIT_CODE_BASE = 128
-"""A run stopped by signal s exits with this + s, like in shells: 143 for
+"""A run stopped by signal s exits with this + s, as in shells: 143 for
 SIGTERM, 130 for SIGINT."""
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -19,7 +19,8 @@ class Preemption:
     """A context manager that ends the program when a signal arrives.
 
     It raises SystemExit immediately, except within `deferred`, where the signal
-    only sets `requested`. A second signal has its default effect.
+    only sets `requested`. A second signal has its default effect. Outside the
+    main thread, signals are not handled.
     """
 
     def __init__(self) -> None:
@@ -35,7 +36,10 @@ class Preemption:
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
-        """Lets the block check `requested` and call `stop` itself."""
+        """Lets the block check `requested` and call `stop` itself.
+
+        If it doesn't, the program ends after the block.
+        """
         self._deferred = True
         try:
             yield

@@ -1,4 +1,4 @@
-"""The schedule of a run: how long it is, and what is due at which step."""
+"""The schedule of a run: its length, validations and pauses."""
 
 import dataclasses
 from typing import Self
@@ -60,18 +60,18 @@ class Schedule:
 
     @property
     def validations(self) -> list[int]:
-        """The steps that are followed by a validation; the last one always."""
+        """The steps that are followed by a validation, including the last."""
         spacing, size = self.examples_per_validation, self.global_batch_size
         ends = range(spacing, self.total_steps * size, spacing)
         steps = (-(-end // size) for end in ends)
         return [*(s for s in steps if s < self.total_steps), self.total_steps]
 
     def next_break(self, step: int, end: int) -> int:
-        """Returns the step until which training can go on without a pause.
+        """Returns the next step at which training pauses.
 
         Args:
           step: Number of steps done.
-          end: The last step to consider, above `step`.
+          end: Training pauses there at the latest; above `step`.
         """
         breaks = [end, *(step + n - step % n for n in self.periods)]
         return min(breaks + [s for s in self.extra_breaks if s > step])

@@ -10,16 +10,15 @@ import tensorflow as tf
 from trainer.run.files import explain_write_errors
 
 _CURVES = "curves"
-_MAX_IMAGES = 8
 
 
 class TensorBoardWriter:
-    """Writes curves to one file, and the images of each validation to another.
+    """Writes a file of curves per split, and a file of images per validation.
 
-    A run that resumes from an earlier step therefore has no point twice: its
-    curves are written again, and the images of a step replace older ones.
+    A run that resumes from an earlier step therefore has no duplicate points:
+    its curves are written again, and the images of a step replace older ones.
 
-    All methods raise `InputError` if a file can't be written.
+    All methods but `close` raise `InputError` if a file can't be written.
 
     Args:
       path: The directory; it need not exist.
@@ -31,7 +30,7 @@ class TensorBoardWriter:
         self._is_profiling = False
 
     def restart(self, metrics: Sequence[dict[str, Any]]) -> None:
-        """Replaces the curves by the given lines of metrics."""
+        """Writes the curves again, from the given lines of metrics."""
         self.close()
         with explain_write_errors(self._path):
             for path in self._path.glob(f"*/*.{_CURVES}"):
@@ -40,7 +39,7 @@ class TensorBoardWriter:
             self.write_scalars(line)
 
     def write_scalars(self, metrics: dict[str, Any]) -> None:
-        """Adds the numbers in one line of metrics to the curves."""
+        """Adds the floats of one line of metrics to the curves."""
         split = metrics["split"]
         with explain_write_errors(self._path):
             if split not in self._curves:
@@ -59,8 +58,8 @@ class TensorBoardWriter:
 
         Args:
           step: Number of steps done.
-          images: uint8 [n, height, width, 1]; only the first few are written.
-          captions: n captions.
+          images: uint8 [n, height, width, 1].
+          captions: The caption of each image.
         """
         directory = self._path / "validation"
         with explain_write_errors(self._path):
@@ -70,15 +69,20 @@ class TensorBoardWriter:
                 str(directory), filename_suffix=f".step-{step}"
             )
             with writer.as_default(step):
-                tf.summary.image("misread", images, max_outputs=_MAX_IMAGES)
-                rows = "".join(f"\n| {c} |" for c in captions[:_MAX_IMAGES])
+                tf.summary.image("misread", images, max_outputs=len(images))
+                rows = "".join(f"\n| {c} |" for c in captions)
                 tf.summary.text(
                     "misread", f"| actual, predicted |\n|---|{rows}"
                 )
             writer.close()
 
     def profile(self, step: int, steps: tuple[int, int] | None) -> None:
-        """Starts a profile at the first of `steps`, and stops at the second."""
+        """Starts a profile at the first of `steps`, and stops it at the second.
+
+        Args:
+          step: Number of steps done.
+          steps: When to start and stop; None for no profile.
+        """
         if steps is None:
             return
         with explain_write_errors(self._path):
@@ -94,7 +98,7 @@ class TensorBoardWriter:
             tf.profiler.experimental.stop()
 
     def close(self) -> None:
-        """Completes and closes all files."""
+        """Flushes and closes all files, and stops a running profile."""
         self._stop_profile()
         for writer in self._curves.values():
             writer.close()

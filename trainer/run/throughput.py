@@ -9,7 +9,7 @@ class Throughput:
     """Measures images per second, and the share of time spent on input.
 
     Attributes:
-      input_wait: Estimated seconds spent waiting for input; the user adds to
+      input_wait: Estimated seconds spent waiting for input; the caller adds to
         it.
     """
 

@@ -1,1 +1,1 @@
-"""What all programs show in a terminal: `progress`, and a quiet `startup`."""
+"""The terminal output of all programs: `progress`, and a quiet `startup`."""

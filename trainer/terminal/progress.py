@@ -1,4 +1,4 @@
-"""Progress of long work: a bar in a terminal, plain lines elsewhere."""
+"""Shows progress: as a bar in a terminal, and as plain lines elsewhere."""
 
 import sys
 from types import TracebackType
@@ -26,7 +26,7 @@ class Progress:
             unit=f" {unit}",
             file=sys.stderr if in_terminal else _Lines(sys.stderr),
             mininterval=0.1 if in_terminal else _SECONDS_BETWEEN_LINES,
-            # Work comes in large pieces: check the time at each.
+            # Work is done in large pieces: check the time after each.
             miniters=1,
             dynamic_ncols=in_terminal,
             bar_format=None
@@ -36,7 +36,7 @@ class Progress:
         )
 
     def advance(self, amount: int, **figures: float) -> None:
-        """Adds to the work done, and shows `figures` next to it."""
+        """Adds to the amount of work done, and shows `figures` next to it."""
         if figures:
             self._bar.set_postfix(
                 {name: f"{value:.4f}" for name, value in figures.items()},
@@ -65,7 +65,7 @@ class _Lines:
 
     def write(self, text: str) -> None:
         line = text.strip()
-        # The first line only says that nothing is done yet.
+        # The first line only shows that nothing is done yet.
         if line and self._last is not None and line != self._last:
             self._stream.write(f"{line}\n")
         self._last = line or self._last

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 def hidden_stderr() -> Iterator[None]:
     """Hides all output to standard error, unless the block raises.
 
-    TensorFlow's libraries write to the file descriptor itself, before any of
+    TensorFlow's libraries write directly to the file descriptor, before any of
     their settings can take effect.
     """
     sys.stderr.flush()
