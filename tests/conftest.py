@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 
 import filelock
 import pytest
@@ -48,6 +49,7 @@ def share(tmp_path_factory, worker_id):
         folder, ready = root / name, root / f"{name}.ready"
         with filelock.FileLock(root / f"{name}.lock"):
             if not ready.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # Of a failed fill.
                 folder.mkdir()
                 fill(folder)
                 ready.touch()

@@ -98,7 +98,7 @@ def test_a_port_in_use_is_reported():
 
 
 def test_the_values_of_the_first_replica_are_broadcast():
-    strategy = tf.distribute.MirroredStrategy(["/CPU:0", "/CPU:1"])
+    strategy = make_strategy("mirrored", 2)
     values = [3, [[0.5, -1.0]], 2.0**47 + 1]
     found = collectives.broadcast(strategy, values)
     assert [value.tolist() for value in found] == values

@@ -13,6 +13,7 @@ from seqdigits_tfds import InputError
 from trainer import evaluate
 from trainer.data.loading import load_split
 from trainer.data.splits import MemorySplit
+from trainer.distribution.strategy import make_strategy
 from trainer.model import networks
 from trainer.model.inference import predict_split
 from trainer.model.metrics import compute_metrics
@@ -96,7 +97,7 @@ def test_each_image_counts_once_at_any_batch_size_and_replica_count(
     found = []
     for strategy in (
         tf.distribute.OneDeviceStrategy("/CPU:0"),
-        tf.distribute.MirroredStrategy(["/CPU:0", "/CPU:1"]),
+        make_strategy("mirrored", 2),
     ):
         model, predictions = evaluate_at(
             strategy, short_run / "model.keras", split, (1, 7, 64, 10_000)

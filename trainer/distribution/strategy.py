@@ -1,5 +1,6 @@
 """Makes `tf.distribute` strategies by name."""
 
+import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
@@ -25,6 +26,13 @@ def _make_one_device(
 def _make_mirrored(
     devices: Sequence[str], _: Cluster | None
 ) -> tf.distribute.Strategy:
+    return _make_mirrored_once(tuple(devices))
+
+
+@functools.cache
+def _make_mirrored_once(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    # Two strategies over the same CPUs would give the same keys to different
+    # collective operations, which then fail.
     # None stands for all GPUs, or the CPU if there is no GPU.
     return tf.distribute.MirroredStrategy(devices or None)
 
