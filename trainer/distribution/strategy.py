@@ -18,23 +18,27 @@ MULTI_WORKER = "multi_worker"
 def _make_one_device(
     devices: Sequence[str], _: Cluster | None
 ) -> tf.distribute.Strategy:
-    gpus = tf.config.list_logical_devices("GPU")
-    default = gpus[0].name if gpus else "/CPU:0"
-    return tf.distribute.OneDeviceStrategy(devices[0] if devices else default)
+    return tf.distribute.OneDeviceStrategy((devices or _find_devices())[0])
 
 
 def _make_mirrored(
     devices: Sequence[str], _: Cluster | None
 ) -> tf.distribute.Strategy:
-    return _make_mirrored_once(tuple(devices))
+    return _make_mirrored_once(tuple(devices or _find_devices()))
 
 
 @functools.cache
 def _make_mirrored_once(devices: tuple[str, ...]) -> tf.distribute.Strategy:
-    # Two strategies over the same CPUs would give the same keys to different
-    # collective operations, which then fail.
-    # None stands for all GPUs, or the CPU if there is no GPU.
-    return tf.distribute.MirroredStrategy(devices or None)
+    # Two strategies over the same CPUs would use the same keys for different
+    # collective operations, which would then fail.
+    return tf.distribute.MirroredStrategy(devices)
+
+
+def _find_devices() -> list[str]:
+    """Returns the names of all GPUs, or of all CPUs if there is no GPU."""
+    gpus = tf.config.list_logical_devices("GPU")
+    devices = gpus or tf.config.list_logical_devices("CPU")
+    return [device.name for device in devices]
 
 
 def _make_multi_worker(
@@ -99,5 +103,5 @@ def make_strategy(
                 " TensorFlow first uses a device, and this process has used"
                 " one; start a new process"
             ) from error
-        devices = [f"/CPU:{index}" for index in range(virtual_devices)]
+        devices = [f"/device:CPU:{i}" for i in range(virtual_devices)]
     return STRATEGIES[name](devices, cluster)
