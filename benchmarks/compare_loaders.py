@@ -96,7 +96,7 @@ def compare_loaders(
         }
     yield Comparison(
         "loaders_memory",
-        "Loading: peak resident memory",
+        "Loading: peak resident memory, without worker processes",
         "MiB",
         memory,
         _BARE_NUMPY,

@@ -3,7 +3,6 @@
 import multiprocessing
 import pathlib
 import re
-import resource
 from collections.abc import Callable
 from concurrent import futures
 from typing import Any, Self
@@ -43,7 +42,8 @@ class RemoteObject:
     def peak_memory(self) -> int:
         """Returns the peak resident memory of the process so far, in bytes.
 
-        Adds the peak of the largest child process that has ended.
+        Does not count the processes that it started, such as the workers of a
+        `DataLoader`.
         """
         return self._process.submit(_read_peak_memory).result()
 
@@ -72,10 +72,10 @@ def _call_method(
 
 
 def _read_peak_memory() -> int:
-    # Not `ru_maxrss`: on Linux, a process inherits that of its parent.
+    # Not `ru_maxrss`: on Linux, a process inherits that of its parent. For the
+    # same reason, that of a child process would count this one twice.
     status = pathlib.Path("/proc/self/status").read_text()
-    own = re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)
-    if own is None:
+    peak = re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)
+    if peak is None:
         raise RuntimeError("/proc/self/status has no VmHWM, the peak memory")
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return KIBIBYTE * (int(own[1]) + children)
+    return KIBIBYTE * int(peak[1])

@@ -13,6 +13,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 import keras
 import tensorflow as tf
 
+import seqdigits_tfds
 import small_network
 from helpers import NO_NETWORK, SHORT, TINY, build, build_custom, train
 from trainer.config import TrainConfig
@@ -108,9 +109,18 @@ def first_run(share):
 
 
 @pytest.fixture(scope="session")
-def optdigits_data_dir(first_run):
-    """A TFDS data directory with `seqdigits/optdigits`."""
-    return first_run / "data"
+def optdigits_data_dir(share):
+    """A TFDS data directory with `seqdigits/optdigits`, built in this process.
+
+    `first_run` has the same dataset, built by the trainer.
+    """
+
+    def fill(folder):
+        seqdigits_tfds.Builder(
+            data_dir=folder, config="optdigits"
+        ).download_and_prepare()
+
+    return share("optdigits_data", fill)
 
 
 @pytest.fixture(scope="session")

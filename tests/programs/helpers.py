@@ -5,8 +5,6 @@ import pathlib
 import subprocess
 import sys
 
-import seqdigits_tfds
-
 ROOT = pathlib.Path(__file__).parent.parent.parent
 PROGRAMS = pathlib.Path(__file__).parent
 
@@ -60,6 +58,8 @@ def build(*arguments, **kwargs):
 
 def build_custom(folder, *, file_format="tfrecord", **settings):
     """Builds a custom config of optdigits, in this process."""
+    import seqdigits_tfds  # Not needed by the programs that only start others.
+
     config = seqdigits_tfds.SeqDigitsConfig(source="optdigits", **settings)
     seqdigits_tfds.Builder(
         data_dir=folder, config=config, file_format=file_format
