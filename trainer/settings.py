@@ -9,7 +9,7 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from absl import flags
@@ -116,7 +116,7 @@ def define_flags(
     cls: type, flag_values: flags.FlagValues = flags.FLAGS
 ) -> None:
     """Defines a flag of this module for each setting of a dataclass."""
-    define = {
+    define: dict[Any, Callable[..., Any]] = {
         int: flags.DEFINE_integer,
         float: flags.DEFINE_float,
         str: flags.DEFINE_string,
@@ -147,7 +147,7 @@ def make_help(cls: type) -> str:
 
 def make_table(cls: type) -> str:
     """Makes the table of all settings for the documentation, in Markdown."""
-    lines = []
+    lines: list[str] = []
     group = None
     for field in dataclasses.fields(cls):
         description: Setting = field.metadata[_KEY]
