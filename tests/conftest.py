@@ -165,3 +165,14 @@ def train_here(tiny_data_dir):
 def short_run(share, train_here):
     """The run directory of a finished run with the settings `SHORT`."""
     return share("short_run", lambda folder: train_here(folder, **SHORT))
+
+
+@pytest.fixture
+def unfinished(short_run, tmp_path):
+    """A copy of `short_run`, as it was before the final test."""
+    workdir = tmp_path / "run"
+    shutil.copytree(short_run, workdir)
+    for name in ("results.json", "model.keras"):
+        (workdir / name).unlink()
+    shutil.rmtree(workdir / "export")
+    return workdir
