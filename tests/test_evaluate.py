@@ -1,6 +1,7 @@
 """`python -m trainer.evaluate`, run in this process, and `predict_split`."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -150,3 +151,22 @@ def test_three_replicas_evaluate_like_one(first_run):
     losses = [each.pop("loss") for each in metrics]
     assert losses == pytest.approx([losses[0]] * 8, rel=1e-5)
     assert all(each == metrics[0] for each in metrics)
+
+
+@pytest.mark.long
+def test_the_programs_for_finished_runs_start(first_run, tmp_path):
+    shutil.copytree(first_run / "my_run", tmp_path / "run")
+    (tmp_path / "run" / "report" / "index.html").unlink()
+    workdir = f"--workdir={tmp_path / 'run'}"
+    done = run_python("-m", "trainer.evaluate", workdir, "--json")
+    results = json.loads((first_run / "my_run" / "results.json").read_text())
+    found = json.loads(done.stdout)
+    assert found["sequence_accuracy"] == results["sequence_accuracy"]
+    done = run_python("-m", "trainer.report", workdir)
+    assert done.stderr == ""
+    assert done.stdout == f"See {tmp_path}/run/report/index.html.\n"
+    assert (tmp_path / "run" / "report" / "index.html").exists()
+    done = run_python("-m", "trainer.report", "--workdir=/no", check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: workdir must be the directory")
+    assert done.stderr.count("\n") == 1
