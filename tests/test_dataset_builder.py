@@ -16,6 +16,7 @@ class OptdigitsTest(tfds.testing.DatasetBuilderTestCase):
     EXAMPLE_DIR = os.path.dirname(__file__)  # Not used: nothing to download.
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("mnist_dir")
 class MnistTest(tfds.testing.DatasetBuilderTestCase):
     DATASET_CLASS = seqdigits_tfds.Builder

@@ -65,7 +65,7 @@ def test_the_default_model_trains_alike_on_two_replicas(train_here, tmp_path):
     settings = {
         "model": "slot_resnet",
         "global_batch_size": 24,
-        "max_steps": 12,
+        "max_steps": 8,
         "log_every_steps": 1,
     }
     train_here(tmp_path / "one", **settings)
@@ -73,7 +73,7 @@ def test_the_default_model_trains_alike_on_two_replicas(train_here, tmp_path):
         tmp_path / "two", **settings, strategy="mirrored", virtual_devices=2
     )
     losses = read_losses(tmp_path / "one")
-    assert len(losses) == 12
+    assert len(losses) == 8
     assert losses[-1] < losses[0]
     assert read_losses(tmp_path / "two") == pytest.approx(losses, rel=1e-4)
 
