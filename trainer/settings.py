@@ -129,8 +129,7 @@ def define_flags(
         define[kind.pop()](
             field.name,
             field.default,
-            f"{description.help} ({_describe_default(field)};"
-            f" {description.values})",
+            f"{description.help} ({_describe_values(field)})",
             flag_values=flag_values,
         )
 
@@ -172,7 +171,9 @@ def make_table(cls: type) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _describe_default(field: dataclasses.Field) -> str:
-    if field.default is None:
-        return f"default: {field.metadata[_KEY].default_help}"
-    return f"default: {field.default}"
+def _describe_values(field: dataclasses.Field) -> str:
+    """Describes permitted values, and a default that absl can't know."""
+    description: Setting = field.metadata[_KEY]
+    if field.default is not None:
+        return description.values
+    return f"{description.values}; default: {description.default_help}"
