@@ -20,11 +20,6 @@ DRIVER = shutil.which("chromedriver")
 
 
 @pytest.fixture(scope="module")
-def run_dir(first_run):
-    return first_run / "my_run"
-
-
-@pytest.fixture(scope="module")
 def browser():
     if not (CHROMIUM and DRIVER):
         pytest.skip("neither Chromium and ChromeDriver nor Chrome is installed")
@@ -47,8 +42,8 @@ def browser():
 
 @pytest.mark.long
 @pytest.mark.parametrize("width", [360, 1280])
-def test_a_browser_displays_the_page(run_dir, browser, width):
-    page = run_dir / "report" / "index.html"
+def test_a_browser_displays_the_page(short_run, browser, width):
+    page = short_run / "report" / "index.html"
     browser.get_log("browser")
     browser.get_log("performance")
     browser.execute_cdp_cmd(
@@ -81,7 +76,7 @@ def test_a_browser_displays_the_page(run_dir, browser, width):
         "return [...document.images].every(i => i.complete && i.naturalWidth)"
     )
     text = browser.find_element("tag name", "body").text
-    results = json.loads((run_dir / "results.json").read_text())
+    results = json.loads((short_run / "results.json").read_text())
     for name in ("sequence_accuracy", "individual_accuracy"):
         assert f"{100 * results[name]:.2f} %" in text
     browser.execute_script(
@@ -101,9 +96,9 @@ def test_a_browser_displays_the_page(run_dir, browser, width):
             assert [title, str(key), f"{100 * figure:.2f} %"] in rows
 
 
-def test_figures_are_those_of_the_predictions(run_dir):
-    results = json.loads((run_dir / "results.json").read_text())
-    with np.load(run_dir / "predictions.npz") as arrays:
+def test_figures_are_those_of_the_predictions(short_run):
+    results = json.loads((short_run / "results.json").read_text())
+    with np.load(short_run / "predictions.npz") as arrays:
         labels, logits = arrays["labels"], arrays["logits"]
         assert len(arrays["images"]) == len(arrays["rows"]) > 12
     right = logits.argmax(axis=-1) == labels
@@ -114,7 +109,7 @@ def test_figures_are_those_of_the_predictions(run_dir):
         ("confusion", (~right).sum()),
         *((f"confusion_{n + 1}", (~right[:, n]).sum()) for n in range(5)),
     ):
-        svg = (run_dir / "report" / f"{name}.svg").read_text()
+        svg = (short_run / "report" / f"{name}.svg").read_text()
         counts = re.findall(r">(\d+)</text>", svg)
         # The ticks of both axes are digits as well.
         assert sum(map(int, counts)) - 2 * sum(range(10)) == num_wrong
@@ -122,10 +117,10 @@ def test_figures_are_those_of_the_predictions(run_dir):
         ("reliability_positions", right.size),
         ("reliability_sequences", len(right)),
     ):
-        svg = (run_dir / "report" / f"{name}.svg").read_text()
+        svg = (short_run / "report" / f"{name}.svg").read_text()
         counts = re.findall(r">([\d,]+)</text>", svg)
         assert sum(int(c.replace(",", "")) for c in counts) == num_predictions
-    page = run_dir / "report" / "index.html"
+    page = short_run / "report" / "index.html"
     assert page.stat().st_size < 5_000_000
 
 
@@ -138,22 +133,24 @@ def test_reliability_is_averaged_over_each_tenth():
     assert ys == pytest.approx([1 / 2, 2 / 3])
 
 
-def test_a_report_can_be_made_again(run_dir, tmp_path):
+def test_a_report_can_be_made_again(short_run, tmp_path):
     copy = tmp_path / "run"
-    shutil.copytree(run_dir, copy)
+    shutil.copytree(short_run, copy)
     shutil.rmtree(copy / "report")
     assert write_report(copy) == copy / "report" / "index.html"
-    for path in (run_dir / "report").iterdir():
+    for path in (short_run / "report").iterdir():
         assert (copy / "report" / path.name).read_bytes() == path.read_bytes()
 
 
-def test_only_mnist_is_compared_with_the_notebook(run_dir, tmp_path):
-    assert "notebook" not in (run_dir / "report/index.html").read_text()
+def test_only_mnist_is_compared_with_the_notebook(short_run, tmp_path):
+    assert "notebook" not in (short_run / "report/index.html").read_text()
     copy = tmp_path / "run"
-    shutil.copytree(run_dir, copy)
+    shutil.copytree(short_run, copy)
     for name in ("config.json", "results.json"):
         text = (copy / name).read_text()
-        (copy / name).write_text(text.replace("optdigits", "mnist"))
+        (copy / name).write_text(
+            text.replace("seqdigits/tiny", "seqdigits/mnist")
+        )
     assert "92.86\N{NO-BREAK SPACE}%" in write_report(copy).read_text()
 
 

@@ -7,7 +7,8 @@ tests. Prints a Markdown table.
 
 The faults are in `faults/`, one file per package. Each fault has a name, a
 file, the text to replace, which must occur once in the file, the replacement,
-and the names of test files, without `test_` and `.py`.
+and the names of test files, without `test_` and `.py`, or of tests in them, such
+as `files::test_a_failed_write_keeps_the_old_content`.
 """
 
 import os
@@ -68,7 +69,10 @@ def run_tests(folder, *arguments):
 
 def find_test(folder, suspects):
     """Returns the command and the test that detect the fault."""
-    files = [f"tests/test_{name}.py" for name in suspects]
+    files = [
+        "tests/test_{}.py{}{}".format(*name.partition("::"))
+        for name in suspects
+    ]
     stages = (
         ("README's", ["-n0", *files]),
         ("README's", []),
