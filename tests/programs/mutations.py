@@ -7,8 +7,8 @@ tests. Prints a Markdown table.
 
 The faults are in `faults/`, one file per package. Each fault has a name, a
 file, the text to replace, which must occur once in the file, the replacement,
-and the names of test files, without `test_` and `.py`, or of tests in them, such
-as `files::test_a_failed_write_keeps_the_old_content`.
+and the names of test files, without `test_` and `.py`, or of single tests in
+them, such as `files::test_a_failed_write_keeps_the_old_content`.
 """
 
 import os
