@@ -14,15 +14,7 @@ pytestmark = [
     ),
 ]
 
-FILES = (
-    "pipeline",
-    "png",
-    "optimizer",
-    "steps",
-    "metrics",
-    "train",
-    "tfds_build",
-)
+FILES = ("pipeline", "png", "optimizer", "steps", "train")
 
 
 def test_the_oldest_versions_work(tmp_path):
