@@ -34,7 +34,7 @@ def read_batches(strategy, *numbers):
         )
         for environment in environments
     ]
-    outputs = [process.communicate(timeout=120)[0] for process in processes]
+    outputs = [process.communicate(timeout=600)[0] for process in processes]
     # [worker, step, replica, element]
     parts = np.array([json.loads(output) for output in outputs])
     return np.moveaxis(parts, 0, 1).reshape(parts.shape[1], -1)

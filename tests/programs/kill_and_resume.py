@@ -43,7 +43,7 @@ def kill_once(strategy, rng, seconds, folder, flags, program):
     victim.process.kill()
     for each in running:
         try:
-            code = each.wait(120 if not while_starting else 30)
+            code = each.wait(600 if not while_starting else 30)
         except subprocess.TimeoutExpired:
             # It waits for a worker that was killed before it started.
             assert while_starting, each.output

@@ -33,7 +33,7 @@ class Trainer:
     process: subprocess.Popen
     log: pathlib.Path
 
-    def wait(self, timeout=300):
+    def wait(self, timeout=1_200):
         """Returns the exit code."""
         return self.process.wait(timeout)
 
@@ -41,7 +41,7 @@ class Trainer:
     def output(self):
         return self.log.read_text()
 
-    def wait_until(self, condition, timeout=120):
+    def wait_until(self, condition, timeout=600):
         """Waits for a condition; fails if the process ends first."""
         deadline = time.monotonic() + timeout
         while not condition():
