@@ -171,7 +171,12 @@ def test_the_default_model_trains_alike(run_once, strategy):
 def test_loss_scaling_depends_on_the_global_batch(run_once):
     alone, shared = (
         read_losses(
-            run_once(strategy, "--max_steps=10", "--precision=mixed_float16")
+            run_once(
+                strategy,
+                "--max_steps=10",
+                "--precision=mixed_float16",
+                program=trainers.DEFAULT,
+            )
         )
         for strategy in ("one_device", "mirrored_3")
     )
