@@ -168,7 +168,7 @@ def test_a_signal_stops_a_process(
 
 def test_a_killed_process_resumes(long_flags, long_run, tmp_path):
     summary = run_with_kills(
-        "one_device", 1, 1, tmp_path, long_flags, long_run, trainers.SMALL
+        "one_device", 1, 0.3, tmp_path, long_flags, long_run, trainers.SMALL
     )
     assert summary["steps"] == 120
     assert 0 < summary["steps_when_killed"][0] < 120
