@@ -14,7 +14,7 @@ pytestmark = [
     ),
 ]
 
-FILES = ("pipeline", "png", "optimizer", "steps", "train")
+FILES = ("pipeline", "png", "optimizer", "steps", "train", "networks")
 
 
 def test_the_oldest_versions_work(tmp_path):

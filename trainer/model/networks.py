@@ -162,7 +162,7 @@ def build(
         logits = members[0]
     else:
         log_probabilities = keras.ops.log_softmax(all_logits)
-        logits = keras.ops.logsumexp(log_probabilities, axis=1)
+        logits = keras.ops.logsumexp(log_probabilities, axis=(1,))
     return (
         keras.Model(images, logits, name=name),
         keras.Model(images, all_logits),
