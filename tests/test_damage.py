@@ -175,7 +175,7 @@ def test_each_write_error_is_explained_and_loses_nothing(
 
     explain = files.explain_write_errors
     with monkeypatch.context() as patch:
-        for module in ("files", "history", "directory", "tensorboard"):
+        for module in ("files", "history", "tensorboard"):
             patch.setattr(f"trainer.run.{module}.explain_write_errors", Full)
         patch.setattr("trainer.report.page.explain_write_errors", Full)
         with pytest.raises(InputError) as caught:

@@ -26,9 +26,8 @@ def find_examples():
             for language, code in re.findall(
                 r"```(python|sh)\n(.*?)```", content, re.DOTALL
             )
-            # `.ci/run` runs the examples that install the project. Benchmarks
-            # have separate tests, on less data.
-            if INSTALLS not in code and "benchmarks" not in code
+            # `.ci/run` runs the examples that install the project.
+            if INSTALLS not in code
         ]
         if examples:
             sections[title] = examples

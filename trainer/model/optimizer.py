@@ -90,8 +90,8 @@ class ConvMuon(keras.optimizers.Optimizer):
         learning_rate: tf.Tensor,
     ) -> None:
         """Updates one variable; called by Keras."""
-        # Private, but used by all of Keras's optimizers, and by the custom
-        # optimizers in its documentation, in every supported version.
+        # Private, but Keras's own optimizers use it, in the oldest and in the
+        # newest supported version.
         index = self._get_variable_index(variable)
         momentum, velocity = self._momentums[index], self._velocities[index]
         if velocity is None:

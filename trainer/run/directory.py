@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import platform
-import shutil
 import tempfile
 from collections.abc import Iterator
 from importlib import metadata
@@ -20,7 +19,7 @@ from trainer.config import TrainConfig
 from trainer.model.export import write_saved_model
 from trainer.run.files import (
     check_writable,
-    explain_write_errors,
+    replace_atomically,
     write_atomically,
 )
 from trainer.run.history import History
@@ -181,22 +180,10 @@ class RunDirectory:
     def write_model(self, model: keras.Model) -> None:
         """Writes model.keras and export/."""
         model_path = self._path / "model.keras"
-        partial = self._path / "partial.keras"  # Keras requires the suffix.
-        try:
-            with explain_write_errors(model_path):
-                model.save(partial)
-                os.replace(partial, model_path)
-        finally:
-            partial.unlink(missing_ok=True)
-        export_path = self._path / "export"
-        partial = self._path / "partial.export"
-        try:
-            with explain_write_errors(export_path):
-                write_saved_model(model_path, partial)
-                shutil.rmtree(export_path, ignore_errors=True)
-                os.replace(partial, export_path)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+        with replace_atomically(model_path) as partial:
+            model.save(partial)
+        with replace_atomically(self._path / "export") as partial:
+            write_saved_model(model_path, partial)
 
     def write_results(self, results: dict[str, Any]) -> None:
         """Writes results.json, the last file of a finished run."""

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import shutil
 import tempfile
 from collections.abc import Iterator
 
@@ -17,13 +18,33 @@ def write_atomically(path: pathlib.Path, content: bytes) -> None:
     Raises:
       InputError: If the file can't be written; the old content is kept.
     """
+    with replace_atomically(path) as partial:
+        partial.write_bytes(content)
+
+
+@contextlib.contextmanager
+def replace_atomically(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Replaces a file or directory by what the block writes elsewhere.
+
+    Yields:
+      The path to write in the block: in the same directory, with the same
+      suffix. Nothing is left there.
+
+    Raises:
+      InputError: If it can't be written.
+    """
     partial = path.with_name(f"partial.{path.name}")
     try:
         with explain_write_errors(path):
-            partial.write_bytes(content)
+            yield partial
+            if path.is_dir():
+                shutil.rmtree(path)
             os.replace(partial, path)
     finally:
-        partial.unlink(missing_ok=True)
+        if partial.is_dir():
+            shutil.rmtree(partial, ignore_errors=True)
+        else:
+            partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
