@@ -9,6 +9,13 @@ from kill_and_resume import run_with_kills
 from run_directories import assert_equal, count_lines, read_losses
 
 NUM_STEPS = 100
+SETTINGS = {
+    "global_batch_size": 48,
+    "epochs": 10,
+    "log_every_steps": 1,
+    "checkpoint_every_steps": 7,
+}
+"""Settings of a run of `NUM_STEPS` steps on `seqdigits/tiny`."""
 
 
 @pytest.fixture
@@ -16,10 +23,7 @@ def flags(tiny_data_dir):
     return [
         "--dataset=seqdigits/tiny",
         f"--data_dir={tiny_data_dir}",
-        "--global_batch_size=48",
-        "--epochs=10",
-        "--log_every_steps=1",
-        "--checkpoint_every_steps=7",
+        *(f"--{name}={value}" for name, value in SETTINGS.items()),
     ]
 
 
@@ -49,16 +53,7 @@ def run_once(flags, share):
 @pytest.fixture
 def alone(share, train_here):
     """The directory of the same run on one device."""
-    return share(
-        "run_alone",
-        lambda folder: train_here(
-            folder,
-            global_batch_size=48,
-            epochs=10,
-            log_every_steps=1,
-            checkpoint_every_steps=7,
-        ),
-    )
+    return share("run_alone", lambda folder: train_here(folder, **SETTINGS))
 
 
 def test_the_default_model_trains_alike_on_two_replicas(train_here, tmp_path):
