@@ -59,6 +59,14 @@ def share(tmp_path_factory, worker_id):
     return make_once
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_dir(tmp_path_factory):
+    """An empty cache folder, also for the processes that tests start."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["XDG_CACHE_HOME"] = str(folder)
+    return folder / "seqdigits"
+
+
 @pytest.fixture(scope="session")
 def mnist_dir():
     """The folder with MNIST's four files."""

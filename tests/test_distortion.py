@@ -1,9 +1,13 @@
+import dataclasses
+
 import numpy as np
 import pytest
+import scipy.interpolate
+import scipy.ndimage
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from trainer.data.distortion import Distortion
+from trainer.model.distortion import Distortion
 
 BATCH_SIZE = 32
 
@@ -16,12 +20,12 @@ def images(tiny_data_dir):
 
 @pytest.fixture(scope="module")
 def distortion():
-    return Distortion(num_positions=5, strength=1.5)
+    return Distortion(seed=0, num_digits=5, strength=1.5)
 
 
-def draw(distortion, seed=0, step=0):
-    step = tf.constant(step, tf.int64)
-    return distortion.draw(seed, step, BATCH_SIZE).numpy()
+def draw(distortion, start=0):
+    positions = tf.range(start, start + BATCH_SIZE, dtype=tf.int64)
+    return distortion.draw(positions).numpy()
 
 
 def test_without_moves_images_are_unchanged(distortion, images):
@@ -50,7 +54,11 @@ def test_a_point_only_moves_nearby_pixels(distortion, images):
 
 def test_moves_are_normal_and_independent(distortion):
     draws = np.stack(
-        [draw(distortion, *index) for index in ((0, 0), (0, 1), (1, 0), (1, 1))]
+        [
+            draw(dataclasses.replace(distortion, seed=seed), start)
+            for seed in (0, 1)
+            for start in (0, BATCH_SIZE)
+        ]
     )
     assert draws.shape[1:] == (BATCH_SIZE, 2, 5, 13)
     assert draws.std() == pytest.approx(1.5, rel=0.02)
@@ -58,6 +66,42 @@ def test_moves_are_normal_and_independent(distortion):
     correlations = np.corrcoef(draws.reshape(4 * BATCH_SIZE, -1))
     assert abs(correlations - np.eye(4 * BATCH_SIZE)).max() < 0.6
     assert (draws[0] == draw(distortion)).all()
+
+
+def test_noise_is_a_function_of_the_position(distortion, images):
+    whole = distortion(images, tf.range(BATCH_SIZE, dtype=tf.int64)).numpy()
+    assert (whole != images).any()
+    for start, stop in ((0, 8), (8, 32), (31, 32)):
+        positions = tf.range(start, stop, dtype=tf.int64)
+        part = distortion(images[start:stop], positions).numpy()
+        assert (part == whole[start:stop]).all()
+
+
+def test_without_strength_nothing_is_computed(distortion, images):
+    nothing = dataclasses.replace(distortion, strength=0.0)
+    assert nothing(images, None) is images
+
+
+def test_sampling_is_bilinear(distortion, images):
+    """Compares with the definition, computed in another way."""
+    moves = draw(distortion)
+    points = np.stack([moves[:, 0] * 64 / 28, moves[:, 1] * 64 / 140])
+    down, right = (
+        scipy.interpolate.BSpline.design_matrix(
+            np.linspace(3, n - 1e-9, 64), np.arange(n + 4.0), 3
+        ).toarray()
+        for n in (5, 13)
+    )
+    grid = np.mgrid[:64, :64][:, None]
+    where = np.einsum("yr,kbrc,xc->kbyx", down, points, right) + grid
+    expected = [
+        scipy.ndimage.map_coordinates(
+            image[..., 0].astype(float), coordinates, order=1, mode="nearest"
+        )
+        for image, coordinates in zip(images, where.swapaxes(0, 1), strict=True)
+    ]
+    found = distortion.apply(images, moves).numpy()[..., 0]
+    assert abs(found - np.array(expected)).max() < 0.51
 
 
 def test_the_result_does_not_depend_on_the_batch(distortion, images):
@@ -81,7 +125,7 @@ def test_the_result_does_not_depend_on_the_batch(distortion, images):
 
 def test_digits_stay_readable(images):
     """Most ink stays near its original position."""
-    distortion = Distortion(num_positions=5, strength=1.5)
+    distortion = Distortion(seed=0, num_digits=5, strength=1.5)
     distorted = distortion.apply(images, draw(distortion)).numpy()
     assert distorted.mean() == pytest.approx(images.mean(), rel=0.05)
     near = tf.nn.max_pool2d(tf.cast(images, tf.float32), 5, 1, "SAME")

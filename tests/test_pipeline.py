@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from trainer.data import loading, pipeline, splits
+from trainer.data import open_split, pipeline
+from trainer.data.splits import MemorySplit
 
 NUM_EXAMPLES = 103
 
@@ -16,8 +17,11 @@ def examples():
     rows = np.arange(NUM_EXAMPLES)
     images = np.broadcast_to(rows[:, None, None, None], (NUM_EXAMPLES, 4, 4, 1))
     labels = np.broadcast_to(rows[:, None], (NUM_EXAMPLES, 5))
-    return splits.MemorySplit(
-        tf.constant(images, tf.uint8), tf.constant(labels, tf.int64)
+    return MemorySplit(
+        {
+            "image": tf.constant(images, tf.uint8),
+            "label": tf.constant(labels, tf.int64),
+        }
     )
 
 
@@ -42,7 +46,9 @@ def read_train_steps(
             examples, batch, seed, start, context
         )
         labels = []
-        for image_batch, label_batch in dataset.take(num_steps * per_worker):
+        for _, batch_examples in dataset.take(num_steps * per_worker):
+            image_batch = batch_examples["image"]
+            label_batch = batch_examples["label"]
             assert image_batch.dtype == tf.uint8
             assert len(label_batch) == batch // (num_workers * per_worker)
             rows = label_batch[:, 0].numpy()
@@ -52,9 +58,9 @@ def read_train_steps(
     return np.concatenate(parts, axis=1)
 
 
-@pytest.mark.parametrize("batch", [1, 12, NUM_EXAMPLES, 240])
+@pytest.mark.parametrize("batch", [1, 12, NUM_EXAMPLES, 240, 10_000])
 def test_each_epoch_is_a_permutation(examples, batch):
-    num_steps = -(-3 * NUM_EXAMPLES // batch)
+    num_steps = max(1, -(-3 * NUM_EXAMPLES // batch))
     rows = read_train_steps(examples, batch, num_steps).ravel()
     epochs = rows[: 3 * NUM_EXAMPLES].reshape(3, NUM_EXAMPLES)
     assert (np.sort(epochs) == np.arange(NUM_EXAMPLES)).all()
@@ -106,7 +112,9 @@ def test_evaluation_has_each_example_once(
     for context in make_contexts(num_workers, per_worker):
         elements = list(pipeline.make_eval_dataset(examples, batch, context))
         num_elements.add(len(elements))
-        for rows, images, labels in elements:
+        for rows, batch_examples in elements:
+            images = batch_examples["image"]
+            labels = batch_examples["label"]
             assert images.dtype == tf.uint8
             assert (labels[:, 0] == images[:, 0, 0, 0].numpy()).numpy().all()
             real = rows.numpy() != pipeline.PADDING
@@ -118,80 +126,82 @@ def test_evaluation_has_each_example_once(
     assert num_elements.pop() % per_worker == 0
 
 
-def test_loading_returns_the_examples_of_tfds(optdigits_data_dir):
-    builder = tfds.builder("seqdigits/optdigits", data_dir=optdigits_data_dir)
-    examples = loading.load_split(builder, "test")
-    whole = tfds.as_numpy(builder.as_dataset(split="test", batch_size=-1))
-    assert len(examples) == 4_000
-    assert examples.images.dtype == tf.uint8
-    order = np.lexsort(examples.images.numpy().reshape(4_000, -1).T)
-    expected = np.lexsort(whole["image"].reshape(4_000, -1).T)
-    assert (examples.images.numpy()[order] == whole["image"][expected]).all()
-    assert (examples.labels.numpy()[order] == whole["label"][expected]).all()
+@pytest.fixture(scope="module")
+def tiny(tiny_data_dir):
+    return tfds.builder("seqdigits/tiny", data_dir=tiny_data_dir)
 
 
 @pytest.fixture(scope="module")
-def records(tiny_data_dir):
-    """The 480 training records of `seqdigits/tiny`, in small windows."""
-    builder = tfds.builder("seqdigits/tiny", data_dir=tiny_data_dir)
-    return splits.DiskSplit(builder, "train", window=70)
+def on_disk(tiny):
+    return open_split(tiny, "train", ["image", "label"], from_disk=True)
 
 
-def read_record_steps(records, num_steps, num_workers=1, per_worker=1, start=0):
-    """Returns images [step, element, pixel] of global batches of 48."""
-    parts = []
-    for context in make_contexts(num_workers, per_worker):
-        dataset = pipeline.make_train_dataset(records, 48, 0, start, context)
-        images = [
-            image_batch.numpy()
-            for image_batch, _ in dataset.take(num_steps * per_worker)
-        ]
-        parts.append(np.reshape(images, (num_steps, -1, 64 * 64)))
-    return np.concatenate(parts, axis=1)
+@pytest.fixture(scope="module")
+def in_memory(tiny):
+    return open_split(tiny, "train", ["image", "label"])
 
 
-def test_records_are_read_once_per_epoch(records):
-    images = read_record_steps(records, 30)
-    assert images.shape == (30, 48, 64 * 64)
-    epochs = images.reshape(3, 480, -1)
-    everything = loading.load_split(records.builder, "train").images.numpy()
-    expected = sorted(image.tobytes() for image in everything)
-    for epoch in epochs:
-        assert sorted(image.tobytes() for image in epoch) == expected
-    same = (epochs[0] == epochs[1]).all(axis=-1).mean()
-    assert same < 0.05
+def test_rows_are_examples_in_the_order_on_disk(tiny, on_disk, in_memory):
+    in_order = tfds.ReadConfig(interleave_cycle_length=1)
+    expected = tfds.as_numpy(
+        tiny.as_dataset(split="train", read_config=in_order, batch_size=-1)
+    )
+    rows = np.random.default_rng(0).permutation(480)
+    for split in (on_disk, in_memory):
+        assert len(split) == 480
+        found = split.read(rows)
+        assert found.keys() == {"image", "label"}
+        for name, values in found.items():
+            assert values.dtype == expected[name].dtype
+            assert (values.numpy() == expected[name][rows]).all()
 
 
-@pytest.mark.parametrize("start", [1, 9, 10, 17])
-def test_records_can_be_read_from_any_step(records, start):
-    whole = read_record_steps(records, 20)
-    alone = read_record_steps(records, 3, start=start)
-    assert (alone == whole[start:][:3]).all()
-    shared = read_record_steps(records, 3, 2, 2, start=start)
-    assert (shared == whole[start:][:3]).all()
-
-
-def test_records_are_evaluated_like_a_split_in_memory(records):
-    in_memory = loading.load_split(records.builder, "train")
+@pytest.mark.parametrize("start", [0, 1, 9, 10, 17, 10**9])
+def test_batches_from_memory_and_disk_are_equal(on_disk, in_memory, start):
     for context in make_contexts(2, 2):
-        elements = zip(
-            *(
-                pipeline.make_eval_dataset(split, 100, context)
-                for split in (records, in_memory)
-            ),
-            strict=True,
+        datasets = (
+            pipeline.make_train_dataset(split, 48, 3, start, context).take(6)
+            for split in (on_disk, in_memory)
         )
-        for found, expected in elements:
-            for a, b in zip(found, expected, strict=True):
-                real = expected[0] != pipeline.PADDING
-                assert (a.numpy()[real] == b.numpy()[real]).all()
+        for found, expected in zip(*datasets, strict=True):
+            tf.nest.map_structure(assert_equal, found, expected)
 
 
-def test_images_are_read_by_row(records, examples):
-    rows = np.array([0, 5, 102])
-    images = loading.read_images(examples, rows)
-    assert (images[:, 0, 0, 0] == rows).all()
-    in_memory = loading.load_split(records.builder, "train")
-    expected = in_memory.images.numpy()[rows]
-    assert (loading.read_images(records, rows) == expected).all()
-    assert len(loading.read_images(records, rows[:0])) == 0
+def test_evaluation_from_memory_and_disk_is_equal(on_disk, in_memory):
+    for context in make_contexts(2, 2):
+        datasets = (
+            pipeline.make_eval_dataset(split, 100, context)
+            for split in (on_disk, in_memory)
+        )
+        for found, expected in zip(*datasets, strict=True):
+            tf.nest.map_structure(assert_equal, found, expected)
+
+
+def assert_equal(found, expected):
+    assert (found.numpy() == expected.numpy()).all()
+
+
+def test_a_part_of_a_split_can_be_read(tiny, in_memory):
+    for part, rows in (
+        ("train[:80%]", range(384)),
+        ("train[100:103]", range(100, 103)),
+        ("train[50:55]+train[470:]", [*range(50, 55), *range(470, 480)]),
+    ):
+        for from_disk in (True, False):
+            split = open_split(tiny, part, ["label"], from_disk=from_disk)
+            found = split.read(np.arange(len(split)))["label"]
+            expected = in_memory.read(np.array(rows))["label"]
+            assert (found == expected).numpy().all()
+
+
+def test_positions_are_consecutive(examples):
+    contexts = make_contexts(2, 3)
+    for worker, context in enumerate(contexts):
+        dataset = pipeline.make_train_dataset(examples, 12, 0, 5, context)
+        positions = [p.numpy().tolist() for p, _ in dataset.take(6)]
+        first = [12 * step + 6 * worker for step in (5, 6)]
+        assert positions == [
+            [start + 2 * replica, start + 2 * replica + 1]
+            for start in first
+            for replica in range(3)
+        ]

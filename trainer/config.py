@@ -9,7 +9,12 @@ from typing import Any, Self
 
 from seqdigits_tfds import InputError
 from trainer import settings
-from trainer.data.loading import INPUTS, STORED, TRAIN_SEQUENCES
+from trainer.data.loading import (
+    INPUTS,
+    MEMORY,
+    STORED,
+    TRAIN_SEQUENCES,
+)
 from trainer.distribution.strategy import (
     MAX_VIRTUAL_DEVICES,
     MULTI_WORKER,
@@ -59,13 +64,14 @@ class TrainConfig:
         help="Directory with MNIST's four files, plain or .gz.",
     )
     input: str = setting(
-        "memory",
+        MEMORY,
         group=_DATA,
         choices=INPUTS,
         renamed={"records": "disk"},
-        help="Where to read the splits from: memory decodes each split once and"
-        " shuffles it as a whole; disk reads the records in every epoch,"
-        " shuffles within windows of 10,000, and needs little memory.",
+        affects_result=False,
+        help="Where to read the splits from: memory decodes each split once;"
+        " disk reads the records of each batch, and needs little memory. The"
+        " batches are the same.",
     )
     train_sequences: str = setting(
         STORED,
@@ -148,6 +154,7 @@ class TrainConfig:
         "mirrored",
         group=_DEVICES,
         choices=STRATEGIES,
+        affects_result=False,
         help="How to distribute training: on one device, on all GPUs of this"
         " machine (or its CPU), or on several machines.",
     )
@@ -156,6 +163,7 @@ class TrainConfig:
         group=_DEVICES,
         minimum=0,
         maximum=MAX_VIRTUAL_DEVICES,
+        affects_result=False,
         help="Number of logical devices to split the CPU into, to try several"
         " replicas without GPUs; 0 to use the existing devices.",
     )

@@ -14,8 +14,9 @@ from trainer.terminal.startup import quiet_tensorflow
 
 with quiet_tensorflow():
     from trainer.data import dataset
-    from trainer.data.loading import load_split
+    from trainer.data.loading import FEATURES
     from trainer.data.sequences import ExampleShape
+    from trainer.data.splits import open_split
     from trainer.distribution.strategy import make_strategy
     from trainer.model import networks
     from trainer.model.inference import predict_split
@@ -72,7 +73,7 @@ def main(argv: Sequence[str]) -> None:
     predictions = predict_split(
         strategy,
         make_predict_step(strategy, model),
-        load_split(builder, _SPLIT.value),
+        open_split(builder, _SPLIT.value, FEATURES),
         _SPLIT.value,
     )
     metrics = compute_metrics(predictions.logits, predictions.labels)

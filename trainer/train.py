@@ -8,7 +8,8 @@ from typing import Any
 
 from trainer.config import TrainConfig
 from trainer.data import dataset
-from trainer.data.loading import load_splits
+from trainer.data.loading import DISK, open_splits
+from trainer.data.records import explain_read_errors
 from trainer.data.sequences import ExampleShape
 from trainer.distribution.cluster import read_tf_config
 from trainer.distribution.collectives import (
@@ -52,6 +53,7 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
     is_chief = cluster is None or cluster.is_chief
     with contextlib.ExitStack() as stack:
         stack.enter_context(detect_lost_workers(cluster))
+        stack.enter_context(explain_read_errors())
         strategy = make_strategy(
             config.strategy, config.virtual_devices, cluster
         )
@@ -75,13 +77,14 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
         schedule = Schedule.from_config(
             config, builder.info.splits["train"].num_examples
         )
-        splits = load_splits(
+        splits = open_splits(
             builder,
-            input_name=config.input,
+            from_disk=config.input == DISK,
             train_sequences=config.train_sequences,
+            seed=config.seed,
             manual_dir=config.manual_dir,
         )
-        run.lock_and_record(config, digest, num_replicas)
+        run.lock_and_record(config, digest)
         check_agreement(strategy, [config.result_settings(), digest])
         learner = Learner(
             config,
@@ -93,9 +96,20 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
             config, strategy, learner, splits, schedule, run.history, preemption
         )
         loop.restore()
+        changes = run.record_segment(
+            loop.position.step,
+            {
+                "strategy": config.strategy,
+                "num_replicas": num_replicas,
+                "num_workers": len(cluster) if cluster else 1,
+                "num_shards": builder.info.splits["train"].num_shards,
+                "input": config.input,
+            },
+        )
         console.print_start(
             config,
             num_replicas,
+            changes,
             learner.model,
             splits,
             schedule.total_steps,

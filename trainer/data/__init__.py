@@ -1,8 +1,33 @@
-"""From a dataset to the batches on the devices.
+"""Batches of any prepared TFDS dataset, as functions of an index.
 
-In the order of the data flow: `dataset` chooses and prepares the dataset,
-`loading` opens its splits (`splits`, `fresh`), `pipeline` shuffles and
-distributes them, `decoding` and `distortion` make the images. `randomness`
-defines every random number of a run, `sequences` the shape and text of an
-example. The only other package of the trainer that it needs is `terminal`.
+Open a split, then make training or evaluation batches of it:
+
+  builder = tfds.builder("cifar10")
+  split = open_split(builder, "train", features=["image", "label"])
+  for positions, examples in make_train_dataset(split, 128, seed=0):
+      ...
+
+docs/pipeline.md explains the idea and its use with Keras, PyTorch and JAX.
+
+In the order of the data's way: `records` (random access to files), `features`
+(bytes to tensors), `splits` (rows to examples), `pipeline` (positions to
+batches), `randomness` (every random number). The other modules are about
+`seqdigits`: `dataset` chooses and prepares it, `fresh` composes new sequences,
+`loading` opens the splits of a run, `sequences` has the shape and text of an
+example.
 """
+
+from trainer.data.pipeline import (
+    PADDING,
+    make_eval_dataset,
+    make_train_dataset,
+)
+from trainer.data.splits import Split, open_split
+
+__all__ = [
+    "PADDING",
+    "Split",
+    "make_eval_dataset",
+    "make_train_dataset",
+    "open_split",
+]

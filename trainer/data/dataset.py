@@ -1,15 +1,13 @@
-"""Chooses the dataset of a run, prepares it, and verifies its records."""
+"""Chooses the dataset of a run, and prepares it."""
 
 import dataclasses
-import hashlib
 import re
 import sys
 
-import numpy as np
-import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from seqdigits_tfds import InputError, mnist_files
+from trainer.data.records import verify_records
 
 AUTO = "auto"
 MNIST = "seqdigits/mnist"
@@ -76,14 +74,14 @@ def prepare_dataset(
       manual_dir: Directory with MNIST's four files; None for TFDS's default.
 
     Returns:
-      SHA-256 of the dataset's record files, as hexadecimal digits.
+      The digest of the dataset's records; see `records.verify_records`.
 
     Raises:
       InputError: If the dataset can't be prepared, or is damaged.
     """
     if not builder.is_prepared():
         _prepare(builder, manual_dir)
-    return _verify_records(builder)
+    return verify_records(builder)
 
 
 def _make_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
@@ -134,37 +132,3 @@ def _prepare(builder: tfds.core.DatasetBuilder, manual_dir: str | None) -> None:
             manual_dir=_find_manual_dir(manual_dir), try_download_gcs=False
         )
     )
-
-
-def _verify_records(builder: tfds.core.DatasetBuilder) -> str:
-    file_format = builder.info.file_format.value
-    if file_format != "tfrecord":
-        raise InputError(
-            f"{builder.data_path} must contain TFRecords, got {file_format};"
-            " prepare the dataset in another --data_dir"
-        )
-    advice = f"; delete {builder.data_path} and start again to rebuild it"
-    digest = hashlib.sha256()
-    for _, split in sorted(builder.info.splits.items()):
-        for path, expected in zip(
-            split.filepaths, split.shard_lengths, strict=True
-        ):
-            try:
-                digest.update(path.read_bytes())
-                found = (
-                    tf.data.TFRecordDataset(str(path))
-                    .reduce(np.int64(0), lambda count, _: count + 1)
-                    .numpy()
-                )
-            except (OSError, tf.errors.OpError) as error:
-                what = "missing" if not path.exists() else "damaged"
-                raise InputError(
-                    f"shard {path} is {what}: expected {expected}"
-                    f" examples{advice}"
-                ) from error
-            if found != expected:
-                raise InputError(
-                    f"shard {path} is truncated: expected {expected} examples,"
-                    f" found {found}{advice}"
-                )
-    return digest.hexdigest()

@@ -5,86 +5,100 @@ Pillow: draws lengths and digits, places the digits side by side, and resizes.
 Given the same digits, the pixels are identical.
 """
 
-import dataclasses
-
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
 import seqdigits_tfds
 from seqdigits_tfds import InputError, SeqDigitsConfig
 from seqdigits_tfds.rendering import WEIGHT_BITS, make_resizing_weights
-from trainer.data.randomness import ALGORITHM, Purpose, make_seed
-
-_BLOCK = 1024
-"""Number of sequences drawn at a time."""
+from trainer.data.randomness import Purpose, draw
+from trainer.data.splits import Examples, Split
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class FreshSplit:
-    """An endless training split. A key holds the digits of one sequence.
+class FreshSplit(Split):
+    """An endless training split: the row of each position is the position.
 
-    Attributes:
+    Args:
       glyphs: uint8 [n + 1, h, w], the digits of the split's pool, then a blank.
       labels: int64 [n + 1], their classes.
       config: The dataset's configuration: number of positions, size of the
         images, and number of sequences that count as an epoch.
+      seed: Determines all sequences, 0..2**32 - 1.
     """
 
-    glyphs: tf.Tensor
-    labels: tf.Tensor
-    config: SeqDigitsConfig
+    def __init__(
+        self,
+        glyphs: tf.Tensor,
+        labels: tf.Tensor,
+        config: SeqDigitsConfig,
+        seed: int,
+    ) -> None:
+        self.glyphs = glyphs
+        self.labels = labels
+        self.config = config
+        self._seed = seed
 
     def __len__(self) -> int:
         return self.config.num_train
 
-    def shuffle(self, seed: int, start: int) -> tf.data.Dataset:
-        """See `splits.TrainSplit.shuffle`. Each epoch has new sequences.
+    def order(self, seed: int, positions: tf.Tensor) -> tf.Tensor:
+        """See `Split.order`. Every epoch has new sequences."""
+        return positions
 
-        A key is int64 [positions], rows of `glyphs`.
+    def read(self, rows: tf.Tensor) -> Examples:
+        """See `Split.read`; rows are consecutive."""
+        return self.compose(self.draw(rows))
+
+    def draw(self, rows: tf.Tensor) -> tf.Tensor:
+        """Draws the digits of sequences.
+
+        Args:
+          rows: int64 [b], consecutive.
+
+        Returns:
+          int64 [b, positions], indices into `glyphs`.
         """
-        num_glyphs = len(self.labels) - 1
-        first_block, num_done = divmod(start, _BLOCK)
         max_digits = self.config.max_digits
+        num_glyphs = len(self.labels) - 1
+        words = draw(
+            self._seed,
+            Purpose.COMPOSITION,
+            rows,
+            [1 + max_digits],
+            tf.uint64,
+        )
+        numbers = words % [max_digits, *[num_glyphs] * max_digits]
+        numbers = tf.cast(numbers, tf.int64)
+        used = tf.range(max_digits, dtype=tf.int64) <= numbers[:, :1]
+        return tf.where(used, numbers[:, 1:], num_glyphs)
 
-        def draw(block: tf.Tensor) -> tf.Tensor:
-            words = tf.random.stateless_uniform(
-                [_BLOCK, 1 + max_digits],
-                make_seed(seed, Purpose.COMPOSITION, block),
-                minval=None,
-                maxval=None,
-                dtype=tf.uint64,
-                alg=ALGORITHM,
-            )
-            numbers = words % [max_digits, *[num_glyphs] * max_digits]
-            numbers = tf.cast(numbers, tf.int64)
-            used = tf.range(max_digits, dtype=tf.int64) <= numbers[:, :1]
-            rows = tf.where(used, numbers[:, 1:], num_glyphs)
-            return rows[tf.where(block == first_block, num_done, 0) :]
-
-        return tf.data.Dataset.counter(first_block).map(draw)
-
-    def decode(self, keys: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """See `splits.TrainSplit.decode`; keys are int64 [b, positions]."""
+    def compose(self, indices: tf.Tensor) -> Examples:
+        """Makes the images and labels of sequences, int64 [b, positions]."""
         _, height, width = self.glyphs.shape
         config = self.config
-        cells = tf.transpose(tf.gather(self.glyphs, keys), [0, 2, 1, 3])
+        cells = tf.transpose(tf.gather(self.glyphs, indices), [0, 2, 1, 3])
         row = tf.reshape(cells, [-1, height, config.max_digits * width])
         # Like Pillow: the width first, then the height of the rounded result.
         columns = make_resizing_weights(row.shape[2], config.image_width)
         rows = make_resizing_weights(height, config.image_height)
         image = _round(tf.einsum("bhw,wx->bhx", _to_float(row), columns))
         image = _round(tf.einsum("bhx,hy->byx", image, rows))
-        image = tf.cast(image[..., None], tf.uint8)
-        return image, tf.gather(self.labels, keys)
+        return {
+            "image": tf.cast(image[..., None], tf.uint8),
+            "label": tf.gather(self.labels, indices),
+        }
 
 
 def make_fresh_split(
-    builder: tfds.core.DatasetBuilder, manual_dir: str | None = None
+    builder: tfds.core.DatasetBuilder,
+    seed: int,
+    manual_dir: str | None = None,
 ) -> FreshSplit:
     """Makes an endless split from the digits of `train`'s pool.
 
     Args:
       builder: A prepared builder of `seqdigits`.
+      seed: Determines all sequences, 0..2**32 - 1.
       manual_dir: Directory with MNIST's four files; None for TFDS's default.
 
     Raises:
@@ -109,7 +123,10 @@ def make_fresh_split(
     glyphs, labels = source.append_blank(source.pools["train"])
     with tf.device("/CPU:0"):
         return FreshSplit(
-            tf.constant(glyphs), tf.constant(labels), builder.builder_config
+            tf.constant(glyphs),
+            tf.constant(labels),
+            builder.builder_config,
+            seed,
         )
 
 

@@ -1,177 +1,176 @@
-"""A split, decoded in memory or as records on disk.
+"""Turns rows into examples: from memory, or from records on disk.
 
-The pipeline shuffles and distributes keys, which are small and identify the
-examples. A worker only decodes the keys of its own replicas.
+A row is the number of an example in a split: 0 is the first one on disk. The
+same row gives the same example, whether it comes from memory or from disk.
 """
 
-import dataclasses
-from typing import Protocol
+import abc
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from trainer.data.decoding import decode_pngs
-from trainer.data.randomness import ALGORITHM, Purpose, make_seed
+from trainer.data.features import choose_features, decode_records
+from trainer.data.randomness import permute
+from trainer.data.records import open_records
+from trainer.terminal.progress import Progress
 
-WINDOW = 10_000
-"""Number of records that `DiskSplit` shuffles at a time: about 10 MB."""
+Examples = dict[str, tf.Tensor]
+"""A batch of examples: a tensor [b, ...] for each feature, by name."""
 
-_CYCLE_LENGTH = 4
-"""Number of shards that `DiskSplit` reads at the same time."""
+_NUM_PREFETCHED = 16
+"""Number of batches made in advance: 0.5 MB each at 128 images of 64x64."""
+
+_LOADED_AT_ONCE = 1000
+"""Number of examples that are decoded together while a split is loaded."""
 
 
-class TrainSplit(Protocol):
-    """A split, as the training pipeline uses it."""
+class Split(abc.ABC):
+    """A split of a dataset, as the pipeline uses it."""
 
+    @abc.abstractmethod
     def __len__(self) -> int:
-        """Returns the number of examples in an epoch."""
-        ...
+        """Returns the number of examples of an epoch."""
 
-    def shuffle(self, seed: int, start: int) -> tf.data.Dataset:
-        """Returns an endless stream of keys; each epoch has its own order.
+    @abc.abstractmethod
+    def read(self, rows: tf.Tensor) -> Examples:
+        """Makes the examples of some rows, int64 [b]; in a graph or eagerly."""
+
+    def order(self, seed: int, positions: tf.Tensor) -> tf.Tensor:
+        """Finds the rows to train on.
 
         Args:
-          seed: Determines the order of every epoch.
-          start: Number of keys to skip at the beginning.
+          seed: Determines the order of every epoch, 0..2**32 - 1.
+          positions: int64 [n]; position p belongs to epoch p // len(split).
 
         Returns:
-          A dataset of tensors of keys [n, ...]; n varies.
+          int64 [n], the row of each position.
         """
-        ...
-
-    def decode(self, keys: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Decodes keys [b] to images uint8 [b, ...] and labels int64 [b, p]."""
-        ...
+        return permute(seed, positions, len(self))
 
 
-class Split(TrainSplit, Protocol):
-    """A split, as the evaluation pipeline uses it."""
+class MemorySplit(Split):
+    """A decoded split in host memory.
 
-    def in_order(self) -> tf.data.Dataset:
-        """Returns the keys one by one, always in the same order."""
-        ...
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class MemorySplit:
-    """A decoded split in host memory. A key is a row number.
-
-    Shuffling therefore moves 8 bytes per example instead of an image, and
-    always covers the whole split.
-
-    Attributes:
-      images: uint8 [n, height, width, 1].
-      labels: int64 [n, positions].
+    Args:
+      examples: All examples, as tensors [n, ...] on the CPU.
     """
 
-    images: tf.Tensor
-    labels: tf.Tensor
+    def __init__(self, examples: Examples) -> None:
+        self.examples = examples
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(next(iter(self.examples.values())))
 
-    def shuffle(self, seed: int, start: int) -> tf.data.Dataset:
-        """See `TrainSplit.shuffle`. An epoch permutes the whole split."""
-        first_epoch, num_done = divmod(start, len(self))
-
-        def permute_rows(epoch: tf.Tensor) -> tf.Tensor:
-            rows = tf.range(len(self), dtype=tf.int64)
-            skip = tf.where(epoch == first_epoch, num_done, 0)
-            return _permute(rows, seed, epoch)[skip:]
-
-        return _count_from(first_epoch).map(permute_rows)
-
-    def in_order(self) -> tf.data.Dataset:
-        """See `Split.in_order`."""
-        return tf.data.Dataset.range(len(self))
-
-    def decode(self, keys: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """See `TrainSplit.decode`."""
-        return tf.gather(self.images, keys), tf.gather(self.labels, keys)
+    def read(self, rows: tf.Tensor) -> Examples:
+        """See `Split.read`."""
+        return {
+            name: tf.gather(values, rows)
+            for name, values in self.examples.items()
+        }
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class DiskSplit:
-    """A split in TFRecords on disk. A key is a serialised record.
+class DiskSplit(Split):
+    """A split in record files, read at random places.
 
-    Memory holds a few windows of records, whatever the size of the split. Each
-    epoch reads the shards in a new order, several at a time, and shuffles the
-    records within windows. The order depends on the number of shards.
+    Memory holds the batches in use and 8 bytes for each record.
 
-    Attributes:
-      builder: A prepared builder of `seqdigits`.
-      name: Name of the split.
-      window: Number of records to shuffle at a time.
+    Args:
+      builder: A prepared builder of any dataset.
+      split: Name or part of a split, such as "train" or "train[:80%]".
+      features: Names of the features to read; None for all of them.
+
+    Raises:
+      InputError: See `open_split`.
     """
 
-    builder: tfds.core.DatasetBuilder
-    name: str
-    window: int = WINDOW
+    def __init__(
+        self,
+        builder: tfds.core.DatasetBuilder,
+        split: str,
+        features: Sequence[str] | None = None,
+    ) -> None:
+        self._features = choose_features(builder, features)
+        self._records = open_records(builder, split)
 
     def __len__(self) -> int:
-        return int(self.builder.info.splits[self.name].num_examples)
+        return len(self._records)
 
-    @property
-    def _paths(self) -> list[str]:
-        return [str(p) for p in self.builder.info.splits[self.name].filepaths]
-
-    def shuffle(self, seed: int, start: int) -> tf.data.Dataset:
-        """See `TrainSplit.shuffle`."""
-        window = tf.constant(self.window, tf.int64)
-        first_epoch, num_done = divmod(start, len(self))
-
-        def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-            skip = tf.where(
-                epoch == first_epoch, tf.constant(num_done, tf.int64), 0
-            )
-
-            def permute_window(
-                index: tf.Tensor, records: tf.Tensor
-            ) -> tf.Tensor:
-                # The start may lie within the first window that is not skipped.
-                first = tf.maximum(skip - index * window, 0)
-                return _permute(records, seed, epoch, index)[first:]
-
-            shards = _permute(tf.constant(self._paths), seed, epoch)
-            return (
-                tf.data.Dataset.from_tensor_slices(shards)
-                .interleave(tf.data.TFRecordDataset, cycle_length=_CYCLE_LENGTH)
-                .batch(self.window)
-                .enumerate()
-                .skip(skip // window)
-                .map(permute_window)
-            )
-
-        return _count_from(first_epoch).flat_map(read_epoch)
-
-    def in_order(self) -> tf.data.Dataset:
-        """See `Split.in_order`."""
-        return tf.data.TFRecordDataset(self._paths)
-
-    def decode(self, keys: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """See `TrainSplit.decode`."""
-        image, label = (
-            self.builder.info.features[name] for name in ("image", "label")
+    def read(self, rows: tf.Tensor) -> Examples:
+        """See `Split.read`."""
+        records = tf.numpy_function(
+            lambda rows: np.array(self._records.__getitems__(rows), object),
+            [rows],
+            tf.string,
+            stateful=False,
         )
-        examples = tf.io.parse_example(
-            keys,
+        return decode_records(
+            tf.ensure_shape(records, rows.shape), self._features
+        )
+
+
+def open_split(
+    builder: tfds.core.DatasetBuilder,
+    split: str,
+    features: Sequence[str] | None = None,
+    *,
+    from_disk: bool = False,
+) -> Split:
+    """Opens a split of any prepared TFDS dataset.
+
+    Args:
+      builder: A prepared builder, with TFRecords or ArrayRecords.
+      split: Name or part of a split, such as "train" or "train[:80%]".
+      features: Names of the features to read; None for all of them. Each must
+        have a fixed shape and must not be text.
+      from_disk: Whether to read records when they are needed. Otherwise, the
+        whole split is decoded now, and kept in memory.
+
+    Raises:
+      InputError: If the split or a feature does not exist, a feature can't be
+        batched, or a file is missing or damaged.
+    """
+    on_disk = DiskSplit(builder, split, features)
+    return on_disk if from_disk else _load(on_disk, split)
+
+
+def _load(on_disk: DiskSplit, name: str) -> MemorySplit:
+    rows = tf.data.Dataset.range(len(on_disk)).batch(_LOADED_AT_ONCE)
+    batches: list[Examples] = []
+    with Progress(len(on_disk), f"Loading {name}", "examples") as progress:
+        for examples in map_ahead(rows, lambda rows: on_disk.read(rows)):
+            batches.append(examples)
+            progress.advance(len(next(iter(examples.values()))))
+    # tf.data runs on the host, but the default device would be a GPU.
+    with tf.device("/CPU:0"):
+        return MemorySplit(
             {
-                "image": tf.io.FixedLenFeature((), tf.string),
-                "label": tf.io.FixedLenFeature(label.shape, tf.int64),
-            },
+                name: tf.concat([batch[name] for batch in batches], axis=0)
+                for name in batches[0]
+            }
         )
-        return decode_pngs(examples["image"], image.shape), examples["label"]
 
 
-def _count_from(start: int) -> tf.data.Dataset:
-    # `Dataset.counter` would trace a function.
-    return tf.data.Dataset.range(start, tf.int64.max)
-
-
-def _permute(
-    values: tf.Tensor, seed: int, *indices: tf.Tensor | int
-) -> tf.Tensor:
-    """Shuffles `values` [n]; other `indices` give an unrelated order."""
-    return tf.random.experimental.stateless_shuffle(
-        values, make_seed(seed, Purpose.ORDER, *indices), alg=ALGORITHM
+def map_ahead(
+    dataset: tf.data.Dataset, function: Callable[..., Any]
+) -> tf.data.Dataset:
+    """Applies a function on all cores, to some elements in advance."""
+    options = tf.data.Options()
+    # `pipeline` divides the data among workers itself.
+    options.experimental_distribute.auto_shard_policy = (
+        tf.data.experimental.AutoShardPolicy.OFF
+    )
+    # The autotuning thread sleeps, and deleting the iterator waits for it: for
+    # a third of a second after loading, and for up to a minute with the
+    # MultiDeviceIterator of MirroredStrategy.
+    options.autotune.enabled = False
+    # Searching for rewrites takes 15 ms and finds none.
+    options.experimental_optimization.apply_default_optimizations = False
+    return (
+        dataset.map(function, num_parallel_calls=os.cpu_count())
+        .prefetch(_NUM_PREFETCHED)
+        .with_options(options)
     )

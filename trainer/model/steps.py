@@ -9,12 +9,22 @@ import tensorflow as tf
 TrainSteps = Callable[..., dict[str, tf.Tensor]]
 PredictStep = Callable[[tuple], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
 
+Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+"""Changes a replica's training images, on its device.
+
+A function of images uint8 [b, height, width, channels] and their positions in
+the run, int64 [b], consecutive. It returns images of the same shape and dtype.
+Noise must be a function of a seed and the position (see `randomness.draw`):
+then it does not depend on the number of replicas or on where a run resumes.
+"""
+
 
 def make_train_steps(
     strategy: tf.distribute.Strategy,
     model: keras.Model,
     optimizer: keras.optimizers.Optimizer,
     global_batch_size: int,
+    augment: Augment,
 ) -> TrainSteps:
     """Makes the compiled function that takes some training steps.
 
@@ -25,11 +35,13 @@ def make_train_steps(
         accuracy are means over the members.
       optimizer: Built for the model's variables.
       global_batch_size: Number of examples per step over all replicas.
+      augment: Changes the images before the model reads them.
 
     Returns:
-      A function of a distributed iterator of (images, labels), the number of
-      steps int32 [], the sums so far float32 [2], and whether this worker wants
-      to stop, float32 [], 0 or 1. It returns a dict: `sums`, to which each step
+      A function of a distributed iterator of `pipeline.make_train_dataset`,
+      whose examples have an "image" and a "label"; the number of steps, int32
+      []; the sums so far, float32 [2]; and whether this worker wants to stop,
+      float32 [], 0 or 1. It returns a dict: `sums`, to which each step
       has added its mean loss (as defined by `metrics.Metrics`) and its sequence
       accuracy; `stop`, above 0 if any worker wanted to stop; and
       `sampled_input_wait`, float64 [], the seconds that the last step waited
@@ -73,9 +85,10 @@ def make_train_steps(
         return [g / strategy.num_replicas_in_sync for g in gradients]
 
     def replica_step(
-        images: tf.Tensor, labels: tf.Tensor, stop: tf.Tensor
+        positions: tf.Tensor, examples: dict[str, tf.Tensor], stop: tf.Tensor
     ) -> tf.Tensor:
-        gradients, figures = compute_gradients(images, labels)
+        images = augment(examples["image"], positions)
+        gradients, figures = compute_gradients(images, examples["label"])
         if sum_first:
             gradients = sum_over_replicas(gradients)
         optimizer.apply(gradients, variables)
@@ -140,10 +153,10 @@ def make_predict_step(
       model: Maps images to logits.
 
     Returns:
-      A function of one distributed element (rows, images, labels) of
-      `pipeline.make_eval_dataset`. It returns the whole global batch's rows
-      int64 [b], labels int64 [b, positions] and logits float32 [b, positions,
-      classes], on each worker.
+      A function of one distributed element of `pipeline.make_eval_dataset`,
+      whose examples have an "image" and a "label". It returns the whole global
+      batch's rows int64 [b], labels int64 [b, positions] and logits float32 [b,
+      positions, classes], on each worker.
     """
 
     @tf.function(reduce_retracing=True)
@@ -151,10 +164,10 @@ def make_predict_step(
         element: tuple,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         per_replica = strategy.run(
-            lambda rows, images, labels: (
+            lambda rows, examples: (
                 rows,
-                labels,
-                model(images, training=False),
+                examples["label"],
+                model(examples["image"], training=False),
             ),
             args=element,
         )

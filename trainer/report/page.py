@@ -106,7 +106,9 @@ def _make_page(
         configuration=run
         | config["versions"]
         | {
-            "replicas": config["devices"]["num_replicas"],
+            "replicas": ", then ".join(
+                str(segment["num_replicas"]) for segment in config["segments"]
+            ),
             "records (SHA-256)": config["dataset"]["sha256"],
         },
     )

@@ -1,5 +1,7 @@
 """The output of a run on standard output."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -12,12 +14,28 @@ from trainer.model.metrics import Metrics
 def print_start(
     config: TrainConfig,
     num_replicas: int,
+    changes: dict[str, Any],
     model: keras.Model,
     splits: Splits,
     total_steps: int,
     start_step: int,
 ) -> None:
-    """Prints the settings and sizes of a run before it trains."""
+    """Prints the settings and sizes of a run before it trains.
+
+    Args:
+      config: The resolved settings.
+      num_replicas: Number of replicas.
+      changes: What has changed since the run was stopped, with the values
+        before and now.
+      model: The model.
+      splits: The splits.
+      total_steps: Number of steps of the run.
+      start_step: Number of steps done.
+    """
+    changed = ", ".join(
+        f"{name} {now} (was {before})"
+        for name, (before, now) in changes.items()
+    )
     sizes = ", ".join(
         f"{len(splits[name]):,} {name}"
         for name in ("train", "validation", "test")
@@ -32,6 +50,7 @@ def print_start(
             "batch": f"{config.global_batch_size} images over all replicas",
             "length": f"{config.epochs} epochs, {total_steps:,} steps"
             + (f", resuming after step {start_step:,}" if start_step else ""),
+            **({"changed": changed} if changed else {}),
             "precision": config.precision,
             "workdir": str(config.run_path),
         }

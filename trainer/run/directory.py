@@ -116,20 +116,16 @@ class RunDirectory:
         if self.results is None:
             check_writable(self._path, "workdir")
 
-    def lock_and_record(
-        self, config: TrainConfig, dataset_digest: str, num_replicas: int
-    ) -> None:
+    def lock_and_record(self, config: TrainConfig, dataset_digest: str) -> None:
         """Locks the directory for this process, and writes config.json.
 
         Args:
           config: The resolved settings.
-          dataset_digest: SHA-256 of the dataset's record files.
-          num_replicas: Number of replicas that share the global batch.
+          dataset_digest: SHA-256 of the dataset's records.
 
         Raises:
           InputError: If the directory is not writable, is in use by another
-            process, or belongs to a run with other settings, records or
-            replicas.
+            process, or belongs to a run with other settings or records.
         """
         self._path.mkdir(parents=True, exist_ok=True)
         try:
@@ -139,24 +135,48 @@ class RunDirectory:
                 f"{self._path} is in use by another trainer; wait until it"
                 " ends, or choose another --workdir"
             ) from error
-        sections: dict[str, dict[str, Any]] = {
-            "dataset": {"name": config.dataset, "sha256": dataset_digest},
-            "devices": {"num_replicas": num_replicas},
-        }
+        dataset = {"name": config.dataset, "sha256": dataset_digest}
         self.check(config)
         if self._config.exists():
-            for name, content in sections.items():
-                self._check_equal(name, content)
+            self._check_equal("dataset", dataset)
             return
         content = {
             "config": dataclasses.asdict(config),
-            **sections,
+            "dataset": dataset,
+            "segments": [],
             "versions": {
                 "python": platform.python_version(),
                 **{name: metadata.version(name) for name in _PACKAGES},
             },
         }
         write_atomically(self._config, _to_json(content))
+
+    def record_segment(
+        self, step: int, segment: dict[str, Any]
+    ) -> dict[str, tuple[Any, Any]]:
+        """Records in config.json how the run is executed from a step on.
+
+        Args:
+          step: Number of steps done.
+          segment: What may change when a run resumes, such as the number of
+            replicas.
+
+        Returns:
+          What has changed, with the values before and now.
+        """
+        content = json.loads(self._config.read_text())
+        # Later segments are repeated now.
+        segments = [s for s in content["segments"] if s["step"] < step]
+        before = segments[-1] if segments else segment
+        changes = {
+            name: (before[name], value)
+            for name, value in segment.items()
+            if before[name] != value
+        }
+        if changes or not segments:
+            content["segments"] = [*segments, {"step": step, **segment}]
+            write_atomically(self._config, _to_json(content))
+        return changes
 
     def _check_equal(self, section: str, wanted: dict[str, Any]) -> None:
         try:

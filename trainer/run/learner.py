@@ -11,6 +11,7 @@ from trainer.config import TrainConfig
 from trainer.data.randomness import seed_keras
 from trainer.data.sequences import ExampleShape
 from trainer.model import networks
+from trainer.model.distortion import Distortion
 from trainer.model.optimizer import make_optimizer
 from trainer.model.steps import make_predict_step, make_train_steps
 
@@ -67,6 +68,9 @@ class Learner:
             members,
             self._optimizer,
             config.global_batch_size,
+            Distortion(
+                config.seed, shape.num_positions, config.recipe.distortion
+            ),
         )
         self.predict_step = make_predict_step(strategy, self.model)
 

@@ -15,8 +15,7 @@ import tensorflow as tf
 
 from trainer.config import TrainConfig
 from trainer.data import pipeline
-from trainer.data.distortion import Distortion
-from trainer.data.loading import Splits, read_images
+from trainer.data.loading import Splits
 from trainer.data.sequences import to_text
 from trainer.distribution.collectives import broadcast
 from trainer.model.inference import Predictions, predict_split
@@ -91,8 +90,6 @@ class Loop:
         """Trains until the last step, with validations in between."""
         config = self._config
         self._start_time = time.monotonic() - self.position.seconds
-        num_positions = self._learner.model.output_shape[1]
-        distortion = Distortion(num_positions, config.recipe.distortion)
         batches = iter(
             self._strategy.distribute_datasets_from_function(
                 lambda context: pipeline.make_train_dataset(
@@ -101,7 +98,6 @@ class Loop:
                     config.seed,
                     self.position.step,
                     context,
-                    distortion,
                 )
             )
         )
@@ -181,7 +177,7 @@ class Loop:
         rows = rows[:_NUM_MISREAD]
         self._history.tensorboard.write_images(
             self.position.step,
-            read_images(self._splits["validation"], rows),
+            self._splits["validation"].read(rows)["image"].numpy(),
             [
                 f"{to_text(labels[row])}, {to_text(predicted[row])}"
                 for row in rows

@@ -11,7 +11,6 @@ from typing import Self
 import numpy as np
 from scipy import special
 
-from trainer.data.loading import read_images
 from trainer.data.splits import Split
 from trainer.model.inference import Predictions
 from trainer.run.files import write_atomically
@@ -54,7 +53,7 @@ class SavedPredictions:
         rows = np.sort(
             np.concatenate([worst[:_MAX_WRONG], least_certain[:_MAX_RIGHT]])
         )
-        return cls(labels, logits, rows, read_images(split, rows))
+        return cls(labels, logits, rows, split.read(rows)["image"].numpy())
 
     @classmethod
     def load(cls, path: pathlib.Path) -> Self:
