@@ -2,7 +2,7 @@
 
   python -m benchmarks --manual_dir=path/to/mnist [BENCHMARK ...]
 
-The benchmarks are `build`, `loaders`, `memory` and `step`; all of them run by
+The benchmarks are `build`, `loaders`, `sizes` and `step`; all of them run by
 default. Each prints tables of medians.
 """
 
@@ -26,7 +26,7 @@ _ROUNDS = flags.DEFINE_integer(
     "rounds",
     5,
     "Number of measurements of each candidate (the step benchmark takes three"
-    " times as many, the memory benchmark one).",
+    " times as many).",
     lower_bound=1,
 )
 

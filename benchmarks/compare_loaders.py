@@ -22,12 +22,15 @@ from benchmarks.loaders.torch_loaders import (
 )
 from benchmarks.measuring import MEBIBYTE, Comparison, measure_in_turn
 from benchmarks.remote import RemoteObject
+from benchmarks.small_images import NAME as SMALL_IMAGES
+from benchmarks.small_images import SmallImagesWriter
 from benchmarks.tfds_build import MNIST, prepare_mnist
 
 LIBRARIES = ("array_record", "datasets", "grain", "torch")
 """Modules that the candidates need, besides those of seqdigits."""
 
 _OURS = "seqdigits"
+_OURS_DISK = "seqdigits, --input=disk"
 _Candidates = Mapping[str, tuple[Callable[..., Any], *tuple[Any, ...]]]
 _BARE_NUMPY = "bare NumPy indexing"
 _BARE_PNG = "bare PNG decoding"
@@ -50,7 +53,7 @@ _WARM: _Candidates = {
 _COLD: _Candidates = {
     _BARE_PNG: (BarePngDecoding,),
     _OURS: (SeqDigitsMemory,),
-    f"{_OURS}, --input=disk": (SeqDigitsDisk,),
+    _OURS_DISK: (SeqDigitsDisk,),
     "tfds.load": (TfdsLoad,),
     "DataLoader, 2 workers": (TorchDataSource, 2),
     "Hugging Face, numpy": (HuggingFaceDisk, "numpy"),
@@ -58,10 +61,34 @@ _COLD: _Candidates = {
 }
 
 
+_SMALL_WARM: _Candidates = {
+    name: _WARM[name]
+    for name in (
+        _OURS,
+        "tfds.load",
+        "DataLoader, 0 workers",
+        "DataLoader, 2 workers",
+        "DataLoader, BatchSampler",
+        "Grain, threads",
+    )
+}
+_SMALL_COLD: _Candidates = {
+    name: _COLD[name]
+    for name in (
+        _OURS,
+        _OURS_DISK,
+        "tfds.load",
+        "DataLoader, 2 workers",
+        "Grain, 2 processes",
+    )
+}
+"""The candidates for images like CIFAR-10's."""
+
+
 def compare_loaders(
     manual_dir: str, folder: pathlib.Path, rounds: int
 ) -> Iterator[Comparison]:
-    """Compares loaders in later epochs, and in the first epoch from disk.
+    """Compares loaders on `seqdigits/mnist` and on images like CIFAR-10's.
 
     Args:
       manual_dir: Directory with MNIST's four files.
@@ -74,13 +101,14 @@ def compare_loaders(
     files = SplitFiles(
         MNIST,
         prepare_mnist(manual_dir, folder, "tfrecord"),
-        folder,
+        _make_folder(folder / "mnist"),
         array_record_dir=prepare_mnist(manual_dir, folder, "array_record"),
     )
     with RemoteObject(SplitWriter, files) as writer:
         writer.call("write_arrays")
         writer.call("write_array_record")
         writer.call("write_hugging_face")
+    yield from _compare_training_input(files, rounds)
     with _start_loaders(_WARM, files) as loaders:
         for batch_size in (256, 1024):
             yield Comparison(
@@ -111,6 +139,66 @@ def compare_loaders(
             _measure(loaders, "measure_cold", 256, rounds),
             _BARE_PNG,
         )
+    yield from _compare_small_images(folder, rounds)
+
+
+def _compare_training_input(
+    files: SplitFiles, rounds: int
+) -> Iterator[Comparison]:
+    """Measures what a training with the default recipe needs of the host.
+
+    The random distortion of the default recipe runs in the training step.
+    """
+    candidates: _Candidates = {
+        _OURS: (SeqDigitsMemory,),
+        _OURS_DISK: (SeqDigitsDisk,),
+    }
+    with _start_loaders(candidates, files) as loaders:
+        for batch_size in (128, 1024):
+            for method, unit in (
+                ("measure_warm", "images/s"),
+                ("measure_processor_time", "us of processor time per image"),
+            ):
+                yield Comparison(
+                    f"training_input_{batch_size}_{method}",
+                    f"Input of the default training, batch {batch_size}",
+                    unit,
+                    _measure(loaders, method, batch_size, rounds),
+                    _OURS,
+                )
+
+
+def _compare_small_images(
+    folder: pathlib.Path, rounds: int
+) -> Iterator[Comparison]:
+    with RemoteObject(SmallImagesWriter, folder) as writer:
+        files = SplitFiles(
+            SMALL_IMAGES,
+            writer.call("write", "tfrecord"),
+            _make_folder(folder / "small_images"),
+            array_record_dir=writer.call("write", "array_record"),
+        )
+    with RemoteObject(SplitWriter, files) as writer:
+        writer.call("write_arrays")
+        writer.call("write_array_record")
+    for candidates, method, title in (
+        (_SMALL_WARM, "measure_warm", "from the second epoch on"),
+        (_SMALL_COLD, "measure_cold", "in the first epoch, from disk"),
+    ):
+        with _start_loaders(candidates, files) as loaders:
+            _measure(loaders, method, 256, rounds=1)
+            yield Comparison(
+                f"small_images_{method}",
+                f"32x32 RGB images {title}, batch 256",
+                "images/s",
+                _measure(loaders, method, 256, rounds),
+                _OURS,
+            )
+
+
+def _make_folder(folder: pathlib.Path) -> pathlib.Path:
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @contextlib.contextmanager

@@ -74,9 +74,7 @@ class Training:
         import tensorflow_datasets as tfds
 
         from trainer.config import TrainConfig
-        from trainer.data.distortion import Distortion
-        from trainer.data.loading import INPUTS
-        from trainer.data.pipeline import make_train_dataset
+        from trainer.data import make_train_dataset, open_split
         from trainer.data.sequences import ExampleShape
         from trainer.distribution.strategy import make_strategy
         from trainer.run.learner import Learner
@@ -93,8 +91,7 @@ class Training:
             "sums": tf.constant((0.0, 0.0)),
             "stop": tf.constant(0.0),
         }
-        split = INPUTS[config.input](builder, "train")
-        distortion = Distortion(shape.num_positions, config.recipe.distortion)
+        split = open_split(builder, "train", ["image", "label"])
 
         def make_batches(
             context: tf.distribute.InputContext, *, repeat_batch: bool
@@ -104,7 +101,6 @@ class Training:
                 config.global_batch_size,
                 config.seed,
                 context=context,
-                distortion=distortion,
             )
             return batches.take(1).cache().repeat() if repeat_batch else batches
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from benchmarks.compare_builds import compare_builds
 from benchmarks.compare_loaders import LIBRARIES, compare_loaders
-from benchmarks.compare_memory import compare_memory
+from benchmarks.compare_sizes import compare_sizes
 from benchmarks.compare_steps import compare_steps
 from benchmarks.measuring import Comparison
 from benchmarks.plain_seqdigits import load_glyphs
@@ -21,7 +21,7 @@ BENCHMARKS: Mapping[
 ] = {
     "build": compare_builds,
     _LOADERS: compare_loaders,
-    "memory": compare_memory,
+    "sizes": compare_sizes,
     "step": compare_steps,
 }
 """The benchmarks by name. Each takes the directory with MNIST's files, a

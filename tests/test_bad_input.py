@@ -183,11 +183,11 @@ def test_the_digest_depends_on_the_records(tiny_data_dir, tmp_path):
 
 def test_other_file_formats_are_rejected(fails, tmp_path):
     build_custom(
-        tmp_path / "data", file_format="array_record", **{**TINY, "name": "ar"}
+        tmp_path / "data", file_format="parquet", **{**TINY, "name": "table"}
     )
     fails(
-        "must contain TFRecords, got array_record",
-        dataset="seqdigits/ar",
+        "must contain TFRecords or ArrayRecords, got parquet",
+        dataset="seqdigits/table",
         data_dir=str(tmp_path / "data"),
     )
 

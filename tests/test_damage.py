@@ -94,10 +94,6 @@ def test_a_run_directory_has_at_most_one_trainer(train_here, unfinished):
     [
         ({"seed": 7}, "seed is 0 there and 7 here; choose another --workdir"),
         ({"epochs": 3}, "epochs is 2 there and 3 here"),
-        (
-            {"strategy": "mirrored", "virtual_devices": 2},
-            "strategy is 'one_device' there",
-        ),
     ],
 )
 def test_another_configuration_is_rejected(
@@ -113,11 +109,10 @@ def test_another_configuration_is_rejected(
     ("section", "name", "message"),
     [
         ("dataset", "sha256", "sha256 is 'other' there"),
-        ("devices", "num_replicas", "num_replicas is 'other' there"),
-        ("config", "input", "input is 'other' there"),
+        ("config", "distortion", "distortion is 'other' there"),
     ],
 )
-def test_other_data_and_replicas_are_rejected(
+def test_other_data_and_settings_are_rejected(
     train_here, unfinished, section, name, message
 ):
     path = unfinished / "config.json"

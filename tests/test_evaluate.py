@@ -12,7 +12,7 @@ from absl.testing import flagsaver
 from helpers import PROGRAMS, ROOT, TINY, build_custom, run_python
 from seqdigits_tfds import InputError
 from trainer import evaluate
-from trainer.data.loading import load_split
+from trainer.data import open_split
 from trainer.data.splits import MemorySplit
 from trainer.distribution.strategy import make_strategy
 from trainer.model import networks
@@ -92,9 +92,9 @@ def test_each_image_counts_once_at_any_batch_size_and_replica_count(
     short_run, tiny_data_dir
 ):
     builder = tfds.builder("seqdigits/tiny", data_dir=tiny_data_dir)
-    whole = load_split(builder, "test")
+    whole = open_split(builder, "test")
     # A prime number, so that only the batch size 1 divides it.
-    split = MemorySplit(whole.images[:79], whole.labels[:79])
+    split = MemorySplit(whole.read(np.arange(79)))
     found = []
     for strategy in (
         tf.distribute.OneDeviceStrategy("/CPU:0"),
@@ -104,10 +104,12 @@ def test_each_image_counts_once_at_any_batch_size_and_replica_count(
             strategy, short_run / "model.keras", split, (1, 7, 64, 10_000)
         )
         found += predictions
-    expected = model.predict(split.images.numpy(), verbose=0)
+    expected = model.predict(split.examples["image"].numpy(), verbose=0)
     metrics = []
     for prediction in found:
-        np.testing.assert_array_equal(prediction.labels, split.labels)
+        np.testing.assert_array_equal(
+            prediction.labels, split.examples["label"]
+        )
         np.testing.assert_allclose(prediction.logits, expected, atol=1e-3)
         metrics.append(
             compute_metrics(prediction.logits, prediction.labels).as_dict()
@@ -123,11 +125,12 @@ def test_an_example_that_is_missed_or_repeated_is_an_error(tiny_data_dir):
     strategy = tf.distribute.OneDeviceStrategy("/CPU:0")
 
     def step(element):
-        rows, _, labels = element
+        rows, examples = element
+        labels = examples["label"]
         return rows * 0, labels, tf.zeros((*labels.shape, 11))
 
     with pytest.raises(RuntimeError, match="not evaluated exactly once"):
-        predict_split(strategy, step, load_split(builder, "test"), "test")
+        predict_split(strategy, step, open_split(builder, "test"), "test")
 
 
 @pytest.mark.long

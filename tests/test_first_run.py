@@ -73,7 +73,16 @@ def test_the_run_directory_is_complete(first_run):
     assert config["config"]["dataset"] == "seqdigits/optdigits/1.0.0"
     assert config["config"]["learning_rate"] > 0
     assert len(config["dataset"]["sha256"]) == 64
-    assert config["devices"] == {"num_replicas": 1}
+    assert config["segments"] == [
+        {
+            "step": 0,
+            "strategy": "mirrored",
+            "num_replicas": 1,
+            "num_workers": 1,
+            "num_shards": 8,
+            "input": "memory",
+        }
+    ]
     assert config["versions"]["tensorflow"].startswith("2.")
 
 

@@ -48,11 +48,9 @@ def test_each_epoch_is_read_once_over_all_replicas(strategy):
     assert (np.sort(epochs) == np.arange(num_examples)).all()
     assert len(np.unique(epochs, axis=0)) == 6
     # The order is that of a single replica.
-    split = MemorySplit(
-        tf.zeros((num_examples, 1, 1, 1)), tf.range(num_examples)
-    )
+    split = MemorySplit({"label": tf.range(num_examples)})
     batches = make_train_dataset(split, batch_size, seed).take(num_steps)
-    assert (rows == [labels.numpy() for _, labels in batches]).all()
+    assert (rows == [x["label"].numpy() for _, x in batches]).all()
 
 
 def test_fresh_and_distorted_images_do_not_depend_on_replicas():

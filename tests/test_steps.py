@@ -17,7 +17,11 @@ def model():
     return keras.Model(images, keras.layers.Reshape((1, 2, 3))(x))
 
 
-def train(model, optimizer, num_steps=1):
+def keep(images, positions):
+    return images
+
+
+def train(model, optimizer, num_steps=1, augment=keep):
     """Trains on one repeated batch.
 
     Returns the change of the weights, and the result of the training steps.
@@ -27,10 +31,18 @@ def train(model, optimizer, num_steps=1):
     images = np.arange(BATCH_SIZE * 4).reshape(BATCH_SIZE, 2, 2, 1)
     labels = np.arange(BATCH_SIZE * 2).reshape(BATCH_SIZE, 2) % 3
     batches = tf.data.Dataset.from_tensors(
-        (tf.constant(images, tf.uint8), tf.constant(labels, tf.int64))
+        (
+            tf.range(BATCH_SIZE, dtype=tf.int64),
+            {
+                "image": tf.constant(images, tf.uint8),
+                "label": tf.constant(labels, tf.int64),
+            },
+        )
     ).repeat()
     before = np.concatenate([w.ravel() for w in model.get_weights()])
-    train_steps = make_train_steps(strategy, model, optimizer, BATCH_SIZE)
+    train_steps = make_train_steps(
+        strategy, model, optimizer, BATCH_SIZE, augment
+    )
     figures = train_steps(
         iter(batches),
         tf.constant(num_steps),
@@ -50,6 +62,21 @@ def test_each_step_adds_to_the_sums(model):
     assert 0 <= accuracy <= 3
     assert figures["stop"] == 0
     assert 0 <= figures["sampled_input_wait"] < 60
+
+
+def test_images_are_augmented_by_position(model):
+    calls = []
+
+    def augment(images, positions):
+        calls.append((images.shape, positions.shape))
+        return images * 0 + tf.cast(positions, tf.uint8)[:, None, None, None]
+
+    weights = model.get_weights()
+    change, _ = train(model, keras.optimizers.SGD(1e-3), augment=augment)
+    assert calls == [((BATCH_SIZE, 2, 2, 1), (BATCH_SIZE,))]
+    model.set_weights(weights)
+    other, _ = train(model, keras.optimizers.SGD(1e-3))
+    assert (change != other).any()
 
 
 def test_members_of_an_ensemble_are_trained_independently():

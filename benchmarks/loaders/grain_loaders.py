@@ -30,10 +30,10 @@ class GrainPixels(Loader):
         """Opens the file."""
         import grain
 
-        images, _ = self._files.load_arrays()
+        images, labels = self._files.load_arrays()
         self._dataset = grain.MapDataset.source(
             grain.sources.ArrayRecordDataSource(self._files.pixel_array_record)
-        ).map(_ParseRecord(images.shape[1:]))
+        ).map(_ParseRecord(images.shape[1:], labels.shape[1:]))
 
     def epoch(self, batch_size: int) -> Batches:
         """Shuffles with the number of the epoch as the seed."""
@@ -59,16 +59,21 @@ class _ParseRecord:
     A class, because Grain's processes need a function that can be pickled.
 
     Attributes:
-      image_shape: (height, width, 1).
+      image_shape: (height, width, channels).
+      label_shape: (positions,), or () for a single label.
     """
 
     image_shape: tuple[int, ...]
+    label_shape: tuple[int, ...]
 
     def __call__(self, record: bytes) -> tuple[np.ndarray, np.ndarray]:
         num_pixels = math.prod(self.image_shape)
         image = np.frombuffer(record, np.uint8, count=num_pixels)
         label = np.frombuffer(record, np.int64, offset=num_pixels)
-        return image.reshape(self.image_shape), label
+        return (
+            image.reshape(self.image_shape),
+            label.reshape(self.label_shape),
+        )
 
 
 class GrainDataSource(GrainPixels):

@@ -11,21 +11,30 @@ class SeqDigitsMemory(Loader):
     """The trainer's pipeline, with the decoded split in memory."""
 
     _prefetches_next_epoch = True
+    _from_disk = False
 
     def open(self) -> None:
-        """Decodes the split."""
-        from trainer.data.loading import load_split
+        """Opens the split, and decodes it unless it stays on disk."""
+        from trainer.data import open_split
 
-        self._split: Any = load_split(self._files.make_builder(), "train")
+        self._split: Any = open_split(
+            self._files.make_builder(),
+            "train",
+            ["image", "label"],
+            from_disk=self._from_disk,
+        )
         self._streams: dict[int, Iterator[Any]] = {}
 
     def epoch(self, batch_size: int) -> Batches:
         """Returns the next batches of one endless stream."""
-        from trainer.data.pipeline import make_train_dataset
+        from trainer.data import make_train_dataset
 
         if batch_size not in self._streams:
-            self._streams[batch_size] = iter(
-                make_train_dataset(self._split, batch_size, seed=0)
+            self._streams[batch_size] = (
+                (examples["image"], examples["label"])
+                for _, examples in make_train_dataset(
+                    self._split, batch_size, seed=0
+                )
             )
         num_batches = len(self._split) // batch_size
         return itertools.islice(self._streams[batch_size], num_batches)
@@ -34,12 +43,7 @@ class SeqDigitsMemory(Loader):
 class SeqDigitsDisk(SeqDigitsMemory):
     """The trainer's pipeline, which reads and decodes records in each epoch."""
 
-    def open(self) -> None:
-        """Only makes the builder: records are read in each epoch."""
-        from trainer.data.splits import DiskSplit
-
-        self._split = DiskSplit(self._files.make_builder(), "train")
-        self._streams = {}
+    _from_disk = True
 
 
 class TfdsLoad(Loader):

@@ -15,12 +15,12 @@ import numpy as np
 import tensorflow as tf
 
 import seqdigits_tfds
-from trainer.data.distortion import Distortion
 from trainer.data.fresh import make_fresh_split
 from trainer.data.pipeline import make_train_dataset
 from trainer.data.splits import MemorySplit
 from trainer.distribution.cluster import read_tf_config
 from trainer.distribution.strategy import make_strategy
+from trainer.model.distortion import Distortion
 
 name, *numbers = sys.argv[1:]
 num_devices, num_examples, batch_size, num_steps, seed = map(int, numbers)
@@ -28,33 +28,41 @@ cluster = read_tf_config() if name == "multi_worker" else None
 strategy = make_strategy(name, num_devices, cluster)
 if num_examples:
     rows = np.arange(num_examples)
-    split = MemorySplit(tf.zeros((num_examples, 1, 1, 1)), tf.constant(rows))
-    distortion = None
+    split = MemorySplit({"label": tf.constant(rows)})
 else:
-    split = make_fresh_split(seqdigits_tfds.Builder(config="optdigits"))
-    distortion = Distortion(num_positions=5, strength=2.0)
+    split = make_fresh_split(seqdigits_tfds.Builder(config="optdigits"), seed)
 batches = iter(
     strategy.distribute_datasets_from_function(
         lambda context: make_train_dataset(
-            split,
-            batch_size,
-            seed,
-            context=context,
-            distortion=distortion,
+            split, batch_size, seed, context=context
         )
     )
 )
 
 
-def describe(images, labels):
+distort = Distortion(seed, num_digits=5, strength=2.0)
+
+
+def describe(positions, examples):
     if num_examples:
-        return labels.numpy().tolist()
-    return [zlib.crc32(image.tobytes()) for image in images.numpy()]
+        return examples["label"]
+    images = distort(examples["image"], positions)
+    crcs = tf.numpy_function(
+        lambda images: np.array([zlib.crc32(x.tobytes()) for x in images]),
+        [images],
+        tf.int64,
+    )
+    return crcs
+
+
+@tf.function
+def describe_step(batch):
+    return strategy.run(describe, args=batch)
 
 
 def read_step():
-    images, labels = map(strategy.experimental_local_results, next(batches))
-    return list(map(describe, images, labels))
+    parts = strategy.experimental_local_results(describe_step(next(batches)))
+    return [part.numpy().tolist() for part in parts]
 
 
 print(json.dumps([read_step() for _ in range(num_steps)]))

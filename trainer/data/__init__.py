@@ -22,11 +22,13 @@ from trainer.data.pipeline import (
     make_eval_dataset,
     make_train_dataset,
 )
+from trainer.data.randomness import draw
 from trainer.data.splits import Split, open_split
 
 __all__ = [
     "PADDING",
     "Split",
+    "draw",
     "make_eval_dataset",
     "make_train_dataset",
     "open_split",

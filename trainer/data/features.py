@@ -26,28 +26,33 @@ def choose_features(
     features = builder.info.features
     problems = {
         name: problem
-        for name, feature in features.items()
-        if (problem := _why_not_batchable(feature))
+        for name in sorted(features)
+        if (problem := _why_not_batchable(features[name]))
     }
-    possible = [name for name in features if name not in problems]
-    for name in features if names is None else names:
-        if name not in possible:
-            raise InputError(
-                f"feature {name!r} of {builder.info.full_name}"
-                f" {problems.get(name, 'does not exist')}; choose features="
-                f"{possible} or some of these"
-            )
-    return {name: features[name] for name in names or possible}
+    chosen = sorted(features) if names is None else names
+    refused = [
+        f"{name!r} {problems.get(name, 'does not exist')}"
+        for name in chosen
+        if name in problems or name not in features
+    ]
+    if refused:
+        possible = sorted(features.keys() - problems.keys())
+        raise InputError(
+            f"features of {builder.info.full_name} must exist and have a fixed"
+            f" shape, but {', '.join(refused)}; choose features={possible} or"
+            " some of these"
+        )
+    return {name: features[name] for name in chosen}
 
 
 def _why_not_batchable(feature: tfds.features.FeatureConnector) -> str | None:
     info = feature.get_tensor_info()
     if not isinstance(info, tfds.features.TensorInfo):
-        return "consists of several features, which are not read"
-    if None in info.shape:
-        return f"can't be batched: its shape varies, {info.shape}"
+        return "consists of several features"
     if info.tf_dtype == tf.string:
-        return "can't be batched: it is text"
+        return "is text"
+    if None in info.shape:
+        return f"has a varying shape, {info.shape}"
     return None
 
 

@@ -79,7 +79,7 @@ def permute(seed: int, positions: tf.Tensor, num_rows: int) -> tf.Tensor:
 
 def draw(
     seed: int,
-    purpose: Purpose,
+    purpose: int,
     positions: tf.Tensor,
     shape: Sequence[int],
     dtype: tf.DType,
@@ -88,7 +88,7 @@ def draw(
 
     Args:
       seed: The run's seed, 0..2**32 - 1.
-      purpose: The stream.
+      purpose: The stream, 0..2**32 - 1; the trainer uses those of `Purpose`.
       positions: int64 [n], consecutive.
       shape: Shape of the numbers of one position.
       dtype: float32 for standard normal numbers, uint64 for uniform words.

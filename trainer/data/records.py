@@ -122,9 +122,8 @@ class _TFRecords:
         return int(self._stops[-1])
 
     def __getitems__(self, rows: Sequence[int]) -> list[bytes]:
-        rows = np.asarray(rows)
         parts = np.searchsorted(self._stops, rows, side="right")
-        entries = rows + self._shifts[parts]
+        entries = np.add(rows, self._shifts[parts])
         records = []
         for part, start, stop in zip(
             parts.tolist(),
@@ -203,7 +202,12 @@ def _make_index(
             try:
                 found, shard_offsets = scan(path)
                 digest.update(_map_file(path))
-            except (OSError, ValueError, tf.errors.OpError) as error:
+            except (
+                OSError,
+                RuntimeError,
+                ValueError,
+                tf.errors.OpError,
+            ) as error:
                 raise _make_error(path, "damaged", expected) from error
             if found != expected:
                 raise _make_error(path, "truncated", expected, found)
