@@ -9,12 +9,6 @@ from typing import Any, Self
 
 from seqdigits_tfds import InputError
 from trainer import settings
-from trainer.data.loading import (
-    INPUTS,
-    MEMORY,
-    STORED,
-    TRAIN_SEQUENCES,
-)
 from trainer.distribution.strategy import (
     MAX_VIRTUAL_DEVICES,
     MULTI_WORKER,
@@ -24,6 +18,8 @@ from trainer.model.networks import NETWORKS
 from trainer.model.optimizer import Recipe
 from trainer.settings import setting
 
+MEMORY, DISK = INPUTS = ("memory", "disk")
+STORED, FRESH = TRAIN_SEQUENCES = ("stored", "fresh")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 _DATA = "data"

@@ -14,8 +14,7 @@ from trainer.terminal.startup import quiet_tensorflow
 
 with quiet_tensorflow():
     from trainer.data import dataset
-    from trainer.data.loading import FEATURES
-    from trainer.data.sequences import ExampleShape
+    from trainer.data.sequences import FEATURES, ExampleShape
     from trainer.data.splits import open_split
     from trainer.distribution.strategy import make_strategy
     from trainer.model import networks

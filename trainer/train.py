@@ -6,11 +6,13 @@
 import contextlib
 from typing import Any
 
-from trainer.config import TrainConfig
-from trainer.data import dataset
-from trainer.data.loading import DISK, open_splits
+import tensorflow_datasets as tfds
+
+from trainer.config import DISK, FRESH, TrainConfig
+from trainer.data import Split, dataset, open_split
+from trainer.data.fresh import make_fresh_split
 from trainer.data.records import explain_read_errors
-from trainer.data.sequences import ExampleShape
+from trainer.data.sequences import FEATURES, ExampleShape
 from trainer.distribution.cluster import read_tf_config
 from trainer.distribution.collectives import (
     broadcast,
@@ -77,13 +79,7 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
         schedule = Schedule.from_config(
             config, builder.info.splits["train"].num_examples
         )
-        splits = open_splits(
-            builder,
-            from_disk=config.input == DISK,
-            train_sequences=config.train_sequences,
-            seed=config.seed,
-            manual_dir=config.manual_dir,
-        )
+        splits = _open_splits(builder, config)
         run.lock_and_record(config, digest)
         check_agreement(strategy, [config.result_settings(), digest])
         learner = Learner(
@@ -137,3 +133,19 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
         )
         console.print_end(config, best_step, metrics)
         return results
+
+
+def _open_splits(
+    builder: tfds.core.DatasetBuilder, config: TrainConfig
+) -> dict[str, Split]:
+    splits: dict[str, Split] = {}
+    for name in ("train", "validation", "test"):
+        if name == "train" and config.train_sequences == FRESH:
+            splits[name] = make_fresh_split(
+                builder, config.seed, config.manual_dir
+            )
+        else:
+            splits[name] = open_split(
+                builder, name, FEATURES, from_disk=config.input == DISK
+            )
+    return splits

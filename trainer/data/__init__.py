@@ -13,8 +13,7 @@ In the order of the data's way: `records` (random access to files), `features`
 (bytes to tensors), `splits` (rows to examples), `pipeline` (positions to
 batches), `randomness` (every random number). The other modules are about
 `seqdigits`: `dataset` chooses and prepares it, `fresh` composes new sequences,
-`loading` opens the splits of a run, `sequences` has the shape and text of an
-example.
+`sequences` has the shape and text of an example.
 """
 
 from trainer.data.pipeline import (

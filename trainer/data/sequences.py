@@ -8,6 +8,9 @@ import tensorflow_datasets as tfds
 
 from seqdigits_tfds import BLANK
 
+FEATURES = ("image", "label")
+"""The features of `seqdigits` that are read."""
+
 
 @dataclasses.dataclass(frozen=True)
 class ExampleShape:

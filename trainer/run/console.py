@@ -1,13 +1,14 @@
 """The output of a run on standard output."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
 from trainer.config import TrainConfig
-from trainer.data.loading import Splits
 from trainer.data.sequences import to_text
+from trainer.data.splits import Split
 from trainer.model.metrics import Metrics
 
 
@@ -16,7 +17,7 @@ def print_start(
     num_replicas: int,
     changes: dict[str, Any],
     model: keras.Model,
-    splits: Splits,
+    splits: Mapping[str, Split],
     total_steps: int,
     start_step: int,
 ) -> None:

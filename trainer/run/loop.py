@@ -7,7 +7,7 @@ to temporary directories.
 import dataclasses
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -15,8 +15,8 @@ import tensorflow as tf
 
 from trainer.config import TrainConfig
 from trainer.data import pipeline
-from trainer.data.loading import Splits
 from trainer.data.sequences import to_text
+from trainer.data.splits import Split
 from trainer.distribution.collectives import broadcast
 from trainer.model.inference import Predictions, predict_split
 from trainer.model.metrics import Metrics, compute_metrics
@@ -55,7 +55,7 @@ class Loop:
         config: TrainConfig,
         strategy: tf.distribute.Strategy,
         learner: Learner,
-        splits: Splits,
+        splits: Mapping[str, Split],
         schedule: Schedule,
         history: History,
         preemption: Preemption,
