@@ -69,7 +69,7 @@ def test_a_run_may_change_its_replicas_and_shards(
     ) in capsys.readouterr().out
     losses = read_losses(workdir)
     assert losses == pytest.approx(read_losses(short_run), rel=1e-4)
-    assert len(losses) == 5
+    assert len(losses) == 6
     assert [s["num_replicas"] for s in read_segments(workdir)] == [2, 1]
 
 

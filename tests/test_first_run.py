@@ -37,7 +37,7 @@ def test_a_warning_explains_why_mnist_is_not_used(first_run):
 def test_progress_is_shown_in_plain_lines(first_run):
     stderr = (first_run / "stderr").read_text()
     assert "Preparing seqdigits/optdigits/1.0.0, 26,000 examples" in stderr
-    assert "Loading train: 20000/20000 images" in stderr
+    assert "Loading train: 20000/20000 examples" in stderr
     assert "Epoch 1/1: 157/157 steps" in stderr
     assert "\r" not in stderr
     stdout = (first_run / "stdout").read_text()

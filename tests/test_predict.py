@@ -11,7 +11,7 @@ from PIL import Image
 
 import pictures
 from helpers import ROOT
-from read_pictures import count
+from read_pictures import read
 from seqdigits_tfds import BLANK, InputError
 from trainer.data.sequences import ExampleShape, to_text
 from trainer.predict.conversion import convert
@@ -54,12 +54,19 @@ def reader(first_run):
 
 
 def test_pictures_from_outside_are_read(first_run, tmp_path):
-    right, total = count(first_run / "my_run" / "model.keras", tmp_path)
-    assert total == {"typed": 40, "handwritten": 10}
-    # The model was trained for one epoch on optdigits. The handwritten digits
-    # come from the same source.
-    assert right["typed"] > 15
-    assert right["handwritten"] > 5
+    """By a model that was trained for one epoch, on optdigits.
+
+    It finds most digits, but does not know them well: four such models read
+    between 2 and 7 of the 10 handwritten pictures, without any mistake.
+    """
+    readings = read(first_run / "my_run/model.keras", tmp_path)
+    assert len(readings) == 50
+    # By chance, a tenth of the digits would be right.
+    for kind, min_lengths in (("typed", 25), ("handwritten", 9)):
+        pairs = [(t, found.digits) for k, t, found in readings if k == kind]
+        assert sum(len(t) == len(f) for t, f in pairs) >= min_lengths
+        digits = [a == b for t, f in pairs for a, b in zip(t, f, strict=False)]
+        assert sum(digits) > sum(len(t) for t, _ in pairs) / 3
 
 
 def test_the_program_reads_good_pictures_among_bad_ones(first_run, tmp_path):

@@ -11,8 +11,8 @@ import pictures
 from trainer.terminal.startup import quiet_tensorflow
 
 
-def count(model, folder):
-    """Returns the number of correct pictures and of all pictures, by kind."""
+def read(model, folder):
+    """Returns the kind, the text, and the model's reading of each picture."""
     from trainer.predict.reader import Reader, read_pictures
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -20,9 +20,14 @@ def count(model, folder):
     for kind, text, name, content in pictures.make_pictures():
         (folder / name).write_bytes(content)
         actual[str(folder / name)] = (kind, text)
+    readings = read_pictures(actual, Reader.load(model), show=None)
+    return [(*actual[found.image], found) for found in readings]
+
+
+def count(model, folder):
+    """Returns the number of correct pictures and of all pictures, by kind."""
     right, total = collections.Counter(), collections.Counter()
-    for found in read_pictures(actual, Reader.load(model), show=None):
-        kind, text = actual[found.image]
+    for kind, text, found in read(model, folder):
         total[kind] += 1
         right[kind] += found.digits == text
         if found.digits != text:

@@ -201,7 +201,6 @@ def _make_index(
         for path, expected in shards.items():
             try:
                 found, shard_offsets = scan(path)
-                digest.update(_map_file(path))
             except (
                 OSError,
                 RuntimeError,
@@ -211,6 +210,7 @@ def _make_index(
                 raise _make_error(path, "damaged", expected) from error
             if found != expected:
                 raise _make_error(path, "truncated", expected, found)
+            digest.update(_map_file(path))
             offsets.append(shard_offsets)
             progress.advance(found)
     return np.concatenate([np.frombuffer(digest.digest(), np.int64), *offsets])
