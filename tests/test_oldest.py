@@ -15,7 +15,15 @@ pytestmark = [
     ),
 ]
 
-FILES = ("pipeline", "png", "optimizer", "steps", "networks")
+FILES = (
+    "pipeline",
+    "records",
+    "any_dataset",
+    "png",
+    "optimizer",
+    "steps",
+    "networks",
+)
 
 
 def test_the_oldest_versions_work(tiny_data_dir, tmp_path):
