@@ -7,6 +7,7 @@ import dataclasses
 import math
 
 import numpy as np
+from absl import flags
 
 from benchmarks.loaders.data_source import DataSource
 from benchmarks.loaders.loader import Batches, Loader
@@ -46,6 +47,8 @@ class GrainPixels(Loader):
             .to_iter_dataset()
         )
         if self._num_workers:
+            # Grain reads absl's flags, which only the main process has parsed.
+            flags.FLAGS.mark_as_parsed()
             batches = batches.mp_prefetch(
                 grain.MultiprocessingOptions(self._num_workers)
             )
