@@ -88,7 +88,7 @@ _SMALL_COLD: _Candidates = {
 def compare_loaders(
     manual_dir: str, folder: pathlib.Path, rounds: int
 ) -> Iterator[Comparison]:
-    """Compares loaders on `seqdigits/mnist` and on images like CIFAR-10's.
+    """Compares loaders on `seqdigits/mnist`.
 
     Args:
       manual_dir: Directory with MNIST's four files.
@@ -139,7 +139,6 @@ def compare_loaders(
             _measure(loaders, "measure_cold", 256, rounds),
             _BARE_PNG,
         )
-    yield from _compare_small_images(folder, rounds)
 
 
 def _compare_training_input(
@@ -168,9 +167,20 @@ def _compare_training_input(
                 )
 
 
-def _compare_small_images(
-    folder: pathlib.Path, rounds: int
+def compare_small_images(
+    manual_dir: str, folder: pathlib.Path, rounds: int
 ) -> Iterator[Comparison]:
+    """Compares loaders on images like CIFAR-10's.
+
+    Args:
+      manual_dir: Not used.
+      folder: Directory for temporary data.
+      rounds: Number of measurements of each candidate.
+
+    Yields:
+      Each comparison, as soon as it is complete.
+    """
+    del manual_dir
     with RemoteObject(SmallImagesWriter, folder) as writer:
         files = SplitFiles(
             SMALL_IMAGES,

@@ -38,6 +38,8 @@ class SmallImagesWriter:
         import tensorflow_datasets as tfds
 
         data_dir = self._folder / f"{NAME}_{file_format}"
+        path = data_dir / NAME / "1.0.0"
+        path.mkdir(parents=True)
         features = tfds.features.FeaturesDict(
             {
                 "image": tfds.features.Image(
@@ -51,7 +53,7 @@ class SmallImagesWriter:
                 builder=tfds.core.DatasetIdentity(
                     name=NAME,
                     version=tfds.core.Version("1.0.0"),
-                    data_dir=str(data_dir / NAME / "1.0.0"),
+                    data_dir=str(path),
                     module_name="",
                 ),
                 features=features,

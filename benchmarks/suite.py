@@ -7,20 +7,25 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from benchmarks.compare_builds import compare_builds
-from benchmarks.compare_loaders import LIBRARIES, compare_loaders
+from benchmarks.compare_loaders import (
+    LIBRARIES,
+    compare_loaders,
+    compare_small_images,
+)
 from benchmarks.compare_sizes import compare_sizes
 from benchmarks.compare_steps import compare_steps
 from benchmarks.measuring import Comparison
 from benchmarks.plain_seqdigits import load_glyphs
 from seqdigits_tfds import InputError
 
-_LOADERS = "loaders"
+_LOADERS, _SMALL_IMAGES = "loaders", "small_images"
 
 BENCHMARKS: Mapping[
     str, Callable[[str, pathlib.Path, int], Iterator[Comparison]]
 ] = {
     "build": compare_builds,
     _LOADERS: compare_loaders,
+    _SMALL_IMAGES: compare_small_images,
     "sizes": compare_sizes,
     "step": compare_steps,
 }
@@ -52,7 +57,7 @@ def run(
                 f" {name!r}"
             )
     load_glyphs(manual_dir)
-    if _LOADERS in names:
+    if {_LOADERS, _SMALL_IMAGES} & set(names):
         _check_installed(LIBRARIES)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -70,6 +75,6 @@ def _check_installed(libraries: Sequence[str]) -> None:
     for library in libraries:
         if importlib.util.find_spec(library) is None:
             raise InputError(
-                f"the {_LOADERS} benchmark needs {library}, which is not"
+                f"the benchmarks of loaders need {library}, which is not"
                 ' installed; run `pip install ".[bench]"`'
             )

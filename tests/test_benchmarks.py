@@ -8,7 +8,7 @@ import resource
 import numpy as np
 import pytest
 
-from benchmarks import suite
+from benchmarks import small_images, suite
 from benchmarks.loaders.bare import BareNumPy, BarePngDecoding
 from benchmarks.loaders.grain_loaders import GrainDataSource, GrainPixels
 from benchmarks.loaders.hugging_face import HuggingFaceDisk, HuggingFaceMemory
@@ -25,6 +25,7 @@ from benchmarks.loaders.torch_loaders import (
 )
 from benchmarks.measuring import Comparison, measure_in_turn
 from benchmarks.remote import KIBIBYTE, RemoteObject
+from benchmarks.small_images import SmallImagesWriter
 from helpers import TINY, build_custom, run_python
 from seqdigits_tfds import InputError
 
@@ -91,6 +92,26 @@ def test_an_epoch_has_each_example_once(files, writer, library, make):
         )
         epochs.append([np.asarray(label).tobytes() for label in labels])
     assert epochs[0] != epochs[1]
+
+
+def test_small_images_are_read_by_all_loaders(tmp_path):
+    writer = SmallImagesWriter(tmp_path, num_examples=60)
+    files = SplitFiles(small_images.NAME, writer.write("tfrecord"), tmp_path)
+    SplitWriter(files).write_arrays()
+    images, labels = files.load_arrays()
+    assert images.shape == (60, 32, 32, 3)
+    assert set(labels) <= set(range(10))
+    for make in (SeqDigitsMemory, SeqDigitsDisk):
+        loader = make(files)
+        loader.open()
+        found = [
+            (image, label)
+            for image_batch, label_batch in loader.epoch(12)
+            for image, label in zip(image_batch, label_batch, strict=True)
+        ]
+        assert sort_examples(*zip(*found, strict=True)) == sort_examples(
+            images, labels
+        )
 
 
 def test_bare_decoding_returns_all_images_in_order(files, writer):
