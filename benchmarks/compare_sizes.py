@@ -49,10 +49,13 @@ def compare_sizes(
             loader.call("open")  # Verifies the dataset.
         with RemoteObject(SeqDigitsDisk, files) as loader:
             loader.call("measure_cold", 256)
-            peak_memory = loader.peak_memory()
-        memory[f"an epoch with --input=disk, {label}"] = [
-            peak_memory / MEBIBYTE
-        ]
+            for kind, size in (
+                ("peak", loader.peak_memory()),
+                ("at the end, without mapped files", loader.anonymous_memory()),
+            ):
+                memory[f"an epoch with --input=disk, {label}, {kind}"] = [
+                    size / MEBIBYTE
+                ]
     with RemoteObject(Rows) as rows:
         measurements = measure_in_turn(
             {

@@ -45,7 +45,11 @@ class RemoteObject:
         Does not count the processes that it started, such as the workers of a
         `DataLoader`.
         """
-        return self._process.submit(_read_peak_memory).result()
+        return self._process.submit(_read_memory, "VmHWM").result()
+
+    def anonymous_memory(self) -> int:
+        """Returns the resident memory without mapped files, in bytes."""
+        return self._process.submit(_read_memory, "RssAnon").result()
 
     def __enter__(self) -> Self:
         return self
@@ -71,11 +75,11 @@ def _call_method(
         return getattr(_object, method)(*arguments, **keywords)
 
 
-def _read_peak_memory() -> int:
+def _read_memory(name: str) -> int:
     # Not `ru_maxrss`: on Linux, a process inherits that of its parent. For the
     # same reason, that of a child process would count this one twice.
     status = pathlib.Path("/proc/self/status").read_text()
-    peak = re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)
-    if peak is None:
-        raise RuntimeError("/proc/self/status has no VmHWM, the peak memory")
-    return KIBIBYTE * int(peak[1])
+    size = re.search(rf"^{name}:\s*(\d+) kB$", status, re.MULTILINE)
+    if size is None:
+        raise RuntimeError(f"/proc/self/status has no {name}")
+    return KIBIBYTE * int(size[1])
