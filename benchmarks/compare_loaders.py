@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from benchmarks.loaders.bare import BareNumPy, BarePngDecoding
+from benchmarks.loaders.bare import BareNumPy, BarePngDecoding, InOrder
 from benchmarks.loaders.grain_loaders import GrainDataSource, GrainPixels
 from benchmarks.loaders.hugging_face import HuggingFaceDisk, HuggingFaceMemory
 from benchmarks.loaders.split_files import SplitFiles, SplitWriter
@@ -34,6 +34,7 @@ _OURS_DISK = "seqdigits, --input=disk"
 _Candidates = Mapping[str, tuple[Callable[..., Any], *tuple[Any, ...]]]
 _BARE_NUMPY = "bare NumPy indexing"
 _BARE_PNG = "bare PNG decoding"
+_IN_ORDER = "reading and decoding in order"
 
 _WARM: _Candidates = {
     _BARE_NUMPY: (BareNumPy,),
@@ -52,6 +53,7 @@ _WARM: _Candidates = {
 
 _COLD: _Candidates = {
     _BARE_PNG: (BarePngDecoding,),
+    _IN_ORDER: (InOrder,),
     _OURS: (SeqDigitsMemory,),
     _OURS_DISK: (SeqDigitsDisk,),
     "tfds.load": (TfdsLoad,),
@@ -151,6 +153,7 @@ def _compare_training_input(
     candidates: _Candidates = {
         _OURS: (SeqDigitsMemory,),
         _OURS_DISK: (SeqDigitsDisk,),
+        _IN_ORDER: (InOrder,),
     }
     with _start_loaders(candidates, files) as loaders:
         for batch_size in (128, 1024):

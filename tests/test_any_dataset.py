@@ -140,8 +140,10 @@ def test_each_example_is_read_exactly_once(stranger, from_disk):
         for name, values in examples.items():
             assert values.dtype == expected[name].dtype
             assert values.shape[1:] == expected[name].shape[1:]
+            rows = np.asarray(rows, np.int64)
             assert (values == expected[name][rows]).all()
 
+    assert_equal(tfds.as_numpy(split.read(np.zeros(0, np.int64))), [])
     for epoch in range(2):
         rows = []
         batches = make_train_dataset(split, 1, 5, epoch * NUM_EXAMPLES)

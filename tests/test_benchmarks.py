@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import small_images, suite
-from benchmarks.loaders.bare import BareNumPy, BarePngDecoding
+from benchmarks.loaders.bare import BareNumPy, BarePngDecoding, InOrder
 from benchmarks.loaders.grain_loaders import GrainDataSource, GrainPixels
 from benchmarks.loaders.hugging_face import HuggingFaceDisk, HuggingFaceMemory
 from benchmarks.loaders.split_files import SplitFiles, SplitWriter
@@ -120,6 +120,15 @@ def test_bare_decoding_returns_all_images_in_order(files, writer):
     images = np.concatenate([batch for batch, _ in loader.epoch(48)])
     np.testing.assert_array_equal(images, files.load_arrays()[0])
     assert loader.measure_cold(48) > 0
+
+
+def test_records_are_read_in_order(files, writer):
+    loader = InOrder(files)
+    loader.open()
+    images, labels = (
+        np.concatenate(parts) for parts in zip(*loader.epoch(48), strict=True)
+    )
+    assert sort_examples(images, labels) == sort_examples(*files.load_arrays())
 
 
 def test_prefetched_batches_are_not_counted(files, writer):

@@ -156,6 +156,13 @@ def test_rows_are_examples_in_the_order_on_disk(tiny, on_disk, in_memory):
             assert (values.numpy() == expected[name][rows]).all()
 
 
+def test_no_rows_are_read(on_disk, in_memory):
+    for split in (on_disk, in_memory):
+        examples = split.read(np.zeros(0, np.int64))
+        assert examples["image"].shape == (0, 64, 64, 1)
+        assert examples["label"].shape == (0, 5)
+
+
 @pytest.mark.parametrize("start", [0, 1, 9, 10, 17, 10**9])
 def test_batches_from_memory_and_disk_are_equal(on_disk, in_memory, start):
     for context in make_contexts(2, 2):

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+import seqdigits_tfds
 from helpers import TINY, build_custom
 from seqdigits_tfds import InputError
 from trainer.data import make_train_dataset, open_split, records
@@ -175,6 +176,12 @@ def test_array_records_have_the_same_examples(builder, tmp_path):
     path.write_bytes(content)
     with pytest.raises(InputError, match="damaged"):
         open_split(other, "train", from_disk=True)
+
+
+def test_an_unprepared_dataset_is_rejected(tmp_path):
+    builder = seqdigits_tfds.Builder(config="optdigits", data_dir=tmp_path)
+    with pytest.raises(InputError, match="must be prepared in"):
+        open_split(builder, "train")
 
 
 @pytest.mark.parametrize("name", ["testing", "train[:3", "train[900:]"])

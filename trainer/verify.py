@@ -34,7 +34,7 @@ def main(argv: Sequence[str]) -> None:
         builder = tfds.builder(_DATASET.value, data_dir=_DATA_DIR.value)
     except (AssertionError, ValueError, tfds.core.DatasetNotFoundError):
         builder = None
-    if builder is None or not builder.is_prepared():
+    if builder is None or not builder.info.splits:
         raise InputError(
             f"dataset must be prepared in {_DATA_DIR.value or 'the default'}"
             f" data_dir, got {_DATASET.value!r}, which is not; prepare it with"

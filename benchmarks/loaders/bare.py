@@ -26,6 +26,34 @@ class BareNumPy(Loader):
             yield self._images[batch], self._labels[batch]
 
 
+class InOrder(Loader):
+    """Reads and decodes records in their order, without shuffling."""
+
+    def open(self) -> None:
+        """Finds the files."""
+        from trainer.data.features import choose_features
+
+        builder = self._files.make_builder()
+        self._paths = [
+            str(path) for path in builder.info.splits["train"].filepaths
+        ]
+        self._features = choose_features(builder, ["image", "label"])
+
+    def epoch(self, batch_size: int) -> Batches:
+        """Reads all files, one after the other."""
+        import tensorflow as tf
+
+        from trainer.data.features import decode_records
+        from trainer.data.splits import map_ahead
+
+        def decode(records: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            examples = decode_records(records, self._features)
+            return examples["image"], examples["label"]
+
+        records = tf.data.TFRecordDataset(self._paths)
+        return map_ahead(records.batch(batch_size, drop_remainder=True), decode)
+
+
 class BarePngDecoding(Loader):
     """Decodes PNGs from memory with `tf.io.decode_png`, on all cores.
 

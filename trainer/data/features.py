@@ -98,16 +98,18 @@ def _stored_dtype(info: tfds.features.TensorInfo) -> tf.DType:
 def _decode(
     values: tf.Tensor, feature: tfds.features.FeatureConnector
 ) -> tf.Tensor:
+    shape = feature.get_tensor_info().shape
     dtype = feature.get_tensor_info().tf_dtype
     if values.dtype != tf.string:
         return tf.cast(values, dtype)
 
     def decode_each() -> tf.Tensor:
         return tf.map_fn(
-            feature.decode_example, values, fn_output_signature=dtype
+            feature.decode_example,
+            values,
+            fn_output_signature=tf.TensorSpec(shape, dtype),
         )
 
-    shape = feature.get_tensor_info().shape
     if (
         isinstance(feature, tfds.features.Image)
         and dtype == tf.uint8
@@ -160,7 +162,7 @@ def _have_plain_layout(pngs: tf.Tensor, height: int, width: int) -> tf.Tensor:
     # If the first data chunk fills the file, it is the only one.
     return tf.reduce_all(
         (tf.strings.substr(pngs, 0, len(header)) == header)
-        & (lengths[:, 0] == tf.strings.length(pngs) - png.OVERHEAD)
+        & (tf.reshape(lengths, [-1]) == tf.strings.length(pngs) - png.OVERHEAD)
     )
 
 

@@ -48,9 +48,15 @@ def open_records(builder: tfds.core.DatasetBuilder, split: str) -> Records:
       split: Name or part of a split, such as "train" or "train[:80%]".
 
     Raises:
-      InputError: If a file is missing or damaged, the split does not exist, or
-        the dataset has another file format.
+      InputError: If the dataset is not prepared, a file is missing or damaged,
+        the split does not exist, or the dataset has another file format.
     """
+    if not builder.info.splits:
+        raise InputError(
+            f"{builder.info.full_name} must be prepared in"
+            f" {builder.data_path}; call its download_and_prepare(), or choose"
+            " another data_dir"
+        )
     index = _load_index(builder)
     try:
         parts = builder.info.splits[split].file_instructions
@@ -184,9 +190,9 @@ def _load_index(
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob(f"{dataset}-*.npy"):
             old.unlink()
-        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-            np.save(file, index)
-        os.replace(file.name, cached)
+        with tempfile.TemporaryDirectory(dir=folder) as partial:
+            np.save(f"{partial}/index.npy", index)
+            os.replace(f"{partial}/index.npy", cached)
     return index
 
 

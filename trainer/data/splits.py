@@ -101,12 +101,13 @@ class DiskSplit(Split):
 
     def read(self, rows: tf.Tensor) -> Examples:
         """See `Split.read`."""
-        records = tf.numpy_function(
-            lambda rows: np.array(self._records.__getitems__(rows), object),
-            [rows],
-            tf.string,
-            stateful=False,
-        )
+
+        def get(rows: np.ndarray) -> np.ndarray:
+            # The reader of ArrayRecords refuses to read nothing.
+            found = self._records.__getitems__(rows) if len(rows) else []
+            return np.array(found, object)
+
+        records = tf.numpy_function(get, [rows], tf.string, stateful=False)
         return decode_records(
             tf.ensure_shape(records, rows.shape), self._features
         )
