@@ -32,12 +32,16 @@ _DIGEST_WORDS = 4
 """Words of 64 bits at the start of a cached index: the digest."""
 
 
+Rows = Sequence[int] | np.ndarray
+"""Row numbers, integers [n]."""
+
+
 class Records(Protocol):
     """The records of a split, in its order on disk."""
 
     def __len__(self) -> int: ...
 
-    def __getitems__(self, rows: Sequence[int]) -> Sequence[bytes]: ...
+    def __getitems__(self, rows: Rows) -> Sequence[bytes]: ...
 
 
 def open_records(builder: tfds.core.DatasetBuilder, split: str) -> Records:
@@ -127,7 +131,7 @@ class _TFRecords:
     def __len__(self) -> int:
         return int(self._stops[-1])
 
-    def __getitems__(self, rows: Sequence[int]) -> list[bytes]:
+    def __getitems__(self, rows: Rows) -> list[bytes]:
         parts = np.searchsorted(self._stops, rows, side="right")
         entries = np.add(rows, self._shifts[parts])
         records = []
