@@ -1,15 +1,15 @@
-"""Verifies that all records of a prepared dataset are present and undamaged.
+"""Verifies that all records of prepared datasets are present and undamaged.
 
-  python -m trainer.verify --dataset=seqdigits/mnist
+  python -m trainer.verify ~/tensorflow_datasets/seqdigits/mnist/1.0.0
 
-A dataset is verified when it is used for the first time, and again when the
-size or time of one of its files has changed. This program always reads all
-files.
+The arguments are folders of prepared TFDS datasets. A dataset is verified when
+it is used for the first time, and again when the size or time of one of its
+files has changed. This program always reads all files.
 """
 
 from collections.abc import Sequence
 
-from absl import app, flags, logging
+from absl import app, logging
 
 from seqdigits_tfds import InputError
 from trainer.terminal.startup import quiet_tensorflow
@@ -19,32 +19,22 @@ with quiet_tensorflow():
 
     from trainer.data.records import verify_records
 
-_DATASET = flags.DEFINE_string(
-    "dataset", None, "TFDS name of any prepared dataset.", required=True
-)
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "TFDS data directory.")
-
 
 def main(argv: Sequence[str]) -> None:
-    """Verifies the dataset that the flags name, and prints its digest."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected argument {argv[1]!r}")
+    """Verifies datasets, and prints the digest of each."""
     logging.set_verbosity(logging.ERROR)
-    try:
-        builder = tfds.builder(_DATASET.value, data_dir=_DATA_DIR.value)
-    except (AssertionError, ValueError, tfds.core.DatasetNotFoundError):
-        builder = None
-    if builder is None or not builder.info.splits:
-        raise InputError(
-            f"dataset must be prepared in {_DATA_DIR.value or 'the default'}"
-            f" data_dir, got {_DATASET.value!r}, which is not; prepare it with"
-            " `tfds build`, or choose another --data_dir"
-        )
-    digest = verify_records(builder, again=True)
-    num_records = sum(s.num_examples for s in builder.info.splits.values())
-    print(
-        f"{builder.info.full_name}: {num_records:,} records, SHA-256 {digest}"
-    )
+    if len(argv) < 2:
+        raise app.UsageError("the folder of a prepared dataset is missing")
+    for folder in argv[1:]:
+        if not (tfds.core.Path(folder) / "dataset_info.json").exists():
+            raise InputError(
+                "the argument must be the folder of a prepared dataset, such as"
+                f" data_dir/seqdigits/mnist/1.0.0, got {folder!r}"
+            )
+        builder = tfds.builder_from_directory(folder)
+        digest = verify_records(builder, again=True)
+        sizes = [split.num_examples for split in builder.info.splits.values()]
+        print(f"{folder}: {sum(sizes):,} records, SHA-256 {digest}")
 
 
 if __name__ == "__main__":
