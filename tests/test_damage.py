@@ -123,10 +123,16 @@ def test_other_data_and_settings_are_rejected(
         train_here(unfinished, **SHORT)
 
 
-def test_a_config_of_another_version_is_rejected(train_here, unfinished):
+@pytest.mark.parametrize("missing", ["setting", "segments"])
+def test_a_config_of_another_version_is_rejected(
+    train_here, unfinished, missing
+):
     path = unfinished / "config.json"
     config = json.loads(path.read_text())
-    del config["config"]["train_sequences"]
+    if missing == "setting":
+        del config["config"]["train_sequences"]
+    else:
+        del config["segments"]
     path.write_text(json.dumps(config))
     with pytest.raises(InputError, match="of a run of this version"):
         train_here(unfinished, **SHORT)

@@ -106,6 +106,8 @@ def test_a_damaged_index_is_made_again_or_refused(
             records.explain_read_errors(),
         ):
             next(iter(make_train_dataset(split, 48, 0)))
+        with pytest.raises(InputError, match="changed while in use"):
+            open_split(builder, "train", ["label"])
     else:
         assert len(scans) == 48
         next(iter(make_train_dataset(split, 48, 0)))

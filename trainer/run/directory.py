@@ -180,7 +180,10 @@ class RunDirectory:
 
     def _check_equal(self, section: str, wanted: dict[str, Any]) -> None:
         try:
-            found = json.loads(self._config.read_text())[section]
+            content = json.loads(self._config.read_text())
+            if "segments" not in content:
+                raise KeyError("segments")  # Version 1.0: other random numbers.
+            found = content[section]
             differing = {k: found[k] for k in wanted if found[k] != wanted[k]}
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
