@@ -57,11 +57,10 @@ class Generation:
     def generate_bare(self, folder: str) -> None:
         """Only composes, renders, encodes and writes the images."""
         source = plain_seqdigits.load_glyphs(self._manual_dir)
-        cells, _ = source.append_blank()
 
         def encode(glyph_ids: np.ndarray) -> list[bytes]:
             images = rendering.render_sequences(
-                cells[glyph_ids],
+                source.images[glyph_ids],
                 height=plain_seqdigits.IMAGE_SIZE,
                 width=plain_seqdigits.IMAGE_SIZE,
             )
@@ -69,13 +68,17 @@ class Generation:
 
         with futures.ThreadPoolExecutor(os.cpu_count()) as executor:
             for split, num_examples in plain_seqdigits.NUM_EXAMPLES.items():
+                rows = source.pools[split]
                 plan = composition.plan_examples(
-                    0,
-                    num_examples,
+                    np.arange(num_examples),
                     seed=101,
                     split=split,
-                    pool=source.pools[split],
+                    pool=composition.Pool(
+                        rows, source.labels[rows], plain_seqdigits.NUM_CLASSES
+                    ),
+                    min_digits=1,
                     max_digits=plain_seqdigits.MAX_DIGITS,
+                    num_positions=plain_seqdigits.MAX_DIGITS,
                 )
                 blocks = np.split(plan.glyph_ids, num_examples // _BLOCK)
                 with self._make_writer(f"{folder}/{split}") as writer:
@@ -94,7 +97,7 @@ class Generation:
         )
         for split, num_examples in plain_seqdigits.NUM_EXAMPLES.items():
             images = np.empty((num_examples, size, size), np.uint8)
-            labels = np.full((num_examples, max_digits), composition.BLANK)
+            labels = np.full((num_examples, max_digits), plain_seqdigits.BLANK)
             for index in range(num_examples):
                 length = rng.integers(1, max_digits + 1)
                 rows = rng.choice(source.pools[split], length)

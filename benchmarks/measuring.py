@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from trainer.terminal.progress import Progress
+from seqdigits_tfds.terminal import Progress
 
 MEBIBYTE = 1 << 20
 

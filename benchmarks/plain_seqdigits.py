@@ -11,13 +11,18 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from seqdigits_tfds import errors, glyphs, mnist_files
-from seqdigits_tfds.composition import BLANK, NO_GLYPH
+from seqdigits_tfds import errors, mnist_files, sources
+from seqdigits_tfds.builder_config import find_config
 
 NUM_EXAMPLES = {"train": 60_000, "validation": 5_000, "test": 10_000}
 MAX_DIGITS = 5
 IMAGE_SIZE = 64
 """Height and width of an image, in pixels."""
+
+NUM_CLASSES = 10
+
+BLANK, NO_GLYPH = NUM_CLASSES, -1
+"""Class and glyph id of a position after the last digit."""
 
 
 class PlainSeqdigits(tfds.core.GeneratorBasedBuilder):
@@ -54,7 +59,7 @@ class PlainSeqdigits(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(
-        self, source: glyphs.GlyphSource, split: str
+        self, source: sources.GlyphSource, split: str
     ) -> Iterator[tuple[int, dict[str, Any]]]:
         rng = np.random.default_rng(0)
         for key in range(NUM_EXAMPLES[split]):
@@ -75,7 +80,7 @@ class PlainSeqdigits(tfds.core.GeneratorBasedBuilder):
             )
 
 
-def load_glyphs(manual_dir: str | tfds.core.Path) -> glyphs.GlyphSource:
+def load_glyphs(manual_dir: str | tfds.core.Path) -> sources.GlyphSource:
     """Loads MNIST's digits.
 
     Args:
@@ -90,7 +95,9 @@ def load_glyphs(manual_dir: str | tfds.core.Path) -> glyphs.GlyphSource:
             "manual_dir must be the directory that contains MNIST's four"
             f" files, got {str(manual_dir)!r}, which contains none of them"
         )
-    return glyphs.load_mnist(files)
+    return sources.find_source("mnist").load(
+        find_config("mnist"), tfds.core.Path(), lambda: files
+    )
 
 
 def draw(digits: np.ndarray) -> np.ndarray:
@@ -102,7 +109,7 @@ def draw(digits: np.ndarray) -> np.ndarray:
     Returns:
       uint8 [64, 64], the digits side by side, resized by Pillow.
     """
-    size = glyphs.GLYPH_SIZE
+    size = sources.GLYPH_SIZE
     row = np.zeros((size, size * MAX_DIGITS), np.uint8)
     row[:, : size * len(digits)] = np.hstack(list(digits))
     resized = Image.fromarray(row).resize(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent import futures
 from typing import Any, Self
 
-from trainer.terminal.startup import hidden_stderr
+from seqdigits_tfds.terminal import hidden_stderr
 
 KIBIBYTE = 1024
 """The unit in which Linux reports memory, in bytes."""

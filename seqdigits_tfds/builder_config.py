@@ -1,44 +1,126 @@
 """The configuration of the dataset."""
 
 import dataclasses
+import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import tensorflow_datasets as tfds
 
-from seqdigits_tfds import errors, glyphs
+from seqdigits_tfds import errors, sources
+from seqdigits_tfds.composition import Numbers
+from seqdigits_tfds.scattering import Scatter
 
 DEFAULT_SEED = 101
 
-_POSITIVE_FIELDS = (
-    "max_digits",
-    "image_height",
-    "image_width",
-    "num_train",
-    "num_validation",
-    "num_test",
-)
+TILED, SCATTERED = LAYOUTS = ("tiled", "scattered")
+
+_CORRUPTED_CLUTTER, _CORRUPTED_NOISE = (2, 6), (20.0, 60.0)
+"""Images of `test_corrupted` have at least so much clutter and noise."""
+
+_INTEGERS = {
+    "min_digits": (1, 100),
+    "max_digits": (1, 100),
+    "max_train_digits": (1, 100),
+    "image_height": (1, 4096),
+    "image_width": (1, 4096),
+    "glyph_size": (4, 1024),
+    "seed": (0, None),
+    "num_train": (1, None),
+    "num_validation": (1, None),
+    "num_test": (1, None),
+    "num_ood": (0, None),
+}
+"""Smallest and largest value of each integer field."""
+
+_OPTIONAL = ("max_train_digits", "glyph_size", "source_splits")
+"""Fields that may be None."""
+
+_RANGES: Mapping[str, tuple[type, float, float]] = {
+    "gap": (int, -100, 1000),
+    "scale": (float, 0.1, 10),
+    "rotation": (float, -180, 180),
+    "shift": (int, -4096, 4096),
+    "brightness": (float, 0.1, 1),
+    "clutter": (int, 0, 100),
+    "noise": (float, 0, 64),
+}
+"""Type, smallest and largest number of each field that is a range."""
+
+_Number = TypeVar("_Number", int, float)
+
+_SCATTER_FIELDS = tuple(field.name for field in dataclasses.fields(Scatter))
+
+_DEFAULTS = Scatter()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SplitSettings:
+    """What distinguishes the splits of a dataset.
+
+    Attributes:
+      num_examples: Number of examples.
+      pool: The glyphs that it uses, one of `sources.POOLS`.
+      min_digits: Smallest number of digits.
+      max_digits: Largest number of digits.
+      numbers: The numbers that may occur.
+      clutter: Smallest and largest number of pieces of clutter.
+      noise: Smallest and largest standard deviation of an image's noise.
+    """
+
+    num_examples: int
+    pool: str
+    min_digits: int
+    max_digits: int
+    numbers: Numbers
+    clutter: tuple[int, int]
+    noise: tuple[float, float]
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)
 class SeqDigitsConfig(tfds.core.BuilderConfig):
     """A validated configuration of `seqdigits`.
 
-    It adds these fields to those of `tfds.core.BuilderConfig`:
+    It adds these fields to those of `tfds.core.BuilderConfig`. A range is a
+    pair of numbers, from which each example or glyph draws uniformly.
 
     Attributes:
       name: Required; letters, digits and underscores.
-      source: The source of single digits: "mnist" or "optdigits".
-      max_digits: Number of positions in a sequence, which is also the number of
-        28x28 cells in a row before resizing. At least 1.
-      image_height: Height of the resized image, in pixels. At least 1.
-      image_width: Width of the resized image, in pixels. At least 1.
-      seed: Together with split and index, determines the number of digits and
-        the digits of an example. At least 0.
+      source: Where glyphs come from: "mnist", "optdigits", "tfds:NAME" (a
+        prepared TFDS dataset with an image and a class label), or "folder:PATH"
+        (see `tfds.ImageFolder`).
+      source_splits: The splits or parts of splits of a TFDS source whose glyphs
+        `train`, `validation` and `test` use, such as {"train": "train[:80%]",
+        "validation": "train[80%:]", "test": "test"}. None: see
+        `sources.SOURCES`.
+      glyph_size: Height and width to which a TFDS source's images are resized,
+        in pixels, 4..1024; None to keep their size.
+      invert: Whether a TFDS source's images are dark ink on white.
+      layout: "tiled": side by side in cells of equal size, left-aligned, and
+        resized. "scattered": see `scattering`.
+      min_digits: Smallest number of digits of a sequence. At least 1.
+      max_digits: Number of positions of a label, and largest number of digits.
+        With the layout "tiled", also the number of cells. At most 100.
+      max_train_digits: Largest number of digits in `train`, `validation` and
+        `test`; None for `max_digits`.
+      image_height: Height of an image, in pixels, 1..4096.
+      image_width: Width of an image, in pixels, 1..4096.
+      gap, scale, rotation, shift, brightness: Ranges of the layout
+        "scattered"; see `scattering.Scatter`.
+      masks: Whether the layout "scattered" has the feature `mask`.
+      clutter: Range of the number of pieces of other glyphs in an image,
+        0..100.
+      noise: Range of the standard deviation of an image's noise, 0..64 grey
+        levels.
+      seed: Determines, with split and index, every example. At least 0.
       num_train: Number of examples in `train`. At least 1.
       num_validation: Number of examples in `validation`. At least 1.
       num_test: Number of examples in `test`. At least 1.
+      num_ood: Number of examples in each out-of-distribution split, 0 for no
+        such splits: `test_longer` (sequences longer than `max_train_digits`),
+        `test_unseen` (numbers that no other split except `test_longer` has, see
+        `composition.Numbers`) and `test_corrupted` (clutter and noise).
 
     Raises:
       InputError: If a field is unknown or has an invalid value.
@@ -46,13 +128,28 @@ class SeqDigitsConfig(tfds.core.BuilderConfig):
 
     name: str = ""
     source: str = "mnist"
+    source_splits: Mapping[str, str] | None = None
+    glyph_size: int | None = None
+    invert: bool = False
+    layout: str = TILED
+    min_digits: int = 1
     max_digits: int = 5
+    max_train_digits: int | None = None
     image_height: int = 64
     image_width: int = 64
+    gap: tuple[int, int] = _DEFAULTS.gap
+    scale: tuple[float, float] = _DEFAULTS.scale
+    rotation: tuple[float, float] = _DEFAULTS.rotation
+    shift: tuple[int, int] = _DEFAULTS.shift
+    brightness: tuple[float, float] = _DEFAULTS.brightness
+    masks: bool = False
+    clutter: tuple[int, int] = (0, 0)
+    noise: tuple[float, float] = (0.0, 0.0)
     seed: int = DEFAULT_SEED
     num_train: int = 60_000
     num_validation: int = 5_000
     num_test: int = 10_000
+    num_ood: int = 0
 
     def __new__(cls, *_args: Any, **kwargs: Any) -> "SeqDigitsConfig":
         """Rejects unknown fields.
@@ -77,35 +174,301 @@ class SeqDigitsConfig(tfds.core.BuilderConfig):
                 "a config needs a name made of letters, digits and underscores"
                 f" (it becomes a folder), got {self.name!r}"
             )
-        if self.source not in glyphs.SOURCES:
-            raise errors.InputError(
-                f"config {self.name!r}: source must be one of"
-                f" {', '.join(glyphs.SOURCES)}, got {self.source!r}"
-            )
-        for field in _POSITIVE_FIELDS:
-            self._check_integer(field, minimum=1)
-        self._check_integer("seed", minimum=0)
+        if not isinstance(self.source, str):
+            self._refuse("source", "a text")
+        sources.find_source(self.source)
+        if self.layout not in LAYOUTS:
+            self._refuse("layout", f"one of {', '.join(LAYOUTS)}")
+        for field in ("invert", "masks"):
+            if not isinstance(getattr(self, field), bool):
+                self._refuse(field, "true or false")
+        for field in _INTEGERS:
+            self._check_integer(field)
+        for field in _RANGES:
+            self._check_range(field)
+        self._check_combinations()
 
-    def _check_integer(self, field: str, minimum: int) -> None:
-        value = getattr(self, field)
-        # `true` in a JSON config is a mistake, but bool is a subclass of int.
-        if type(value) is not int or value < minimum:
-            raise errors.InputError(
-                f"config {self.name!r}: {field} must be an integer of at least"
-                f" {minimum}, got {value!r}"
+    def _check_combinations(self) -> None:
+        longest = self.longest_train
+        if longest > self.max_digits:
+            self._refuse(
+                "max_train_digits", f"at most {self.max_digits}, max_digits"
             )
+        if self.min_digits > longest:
+            self._refuse("min_digits", f"at most {longest}, the largest number")
+        if self.num_ood and longest < 2:
+            self._refuse("num_ood", "0 if train has single digits only")
+        if self.layout == TILED:
+            for field in (*_SCATTER_FIELDS, "masks"):
+                if (
+                    getattr(self, field)
+                    != type(self).__dataclass_fields__[field].default
+                ):
+                    self._refuse(field, "left out with layout='tiled'")
+        elif self.image_width < 4 * self.max_digits or self.image_height < 4:
+            self._refuse(
+                "image_width",
+                f"at least {4 * self.max_digits}, and the height 4",
+            )
+        chosen = self.source_splits
+        if chosen is not None and not (
+            isinstance(chosen, Mapping)
+            and set(chosen) == set(sources.POOLS)
+            and all(isinstance(part, str) for part in chosen.values())
+        ):
+            self._refuse(
+                "source_splits",
+                f"a split for each of {', '.join(sources.POOLS)}",
+            )
+        if self.source in ("mnist", "optdigits"):
+            for field in ("source_splits", "glyph_size", "invert"):
+                if getattr(self, field):
+                    self._refuse(field, f"left out with source={self.source!r}")
+
+    def _check_integer(self, field: str) -> None:
+        value = getattr(self, field)
+        if value is None and field in _OPTIONAL:
+            return
+        low, high = _INTEGERS[field]
+        # `true` in a JSON config is a mistake, but bool is a subclass of int.
+        if (
+            type(value) is not int
+            or value < low
+            or (high is not None and value > high)
+        ):
+            limits = f"of at least {low}" if high is None else f"{low}..{high}"
+            self._refuse(field, f"an integer {limits}")
+
+    def _check_range(self, field: str) -> None:
+        kind, low, high = _RANGES[field]
+        value = getattr(self, field)
+        if (
+            not isinstance(value, list | tuple)
+            or len(value) != 2
+            or any(type(end) not in {int, kind} for end in value)
+            or not low <= value[0] <= value[1] <= high
+        ):
+            numbers = "integers" if kind is int else "numbers"
+            self._refuse(
+                field, f"two {numbers} [low, high] within {low}..{high}"
+            )
+        setattr(self, field, tuple(map(kind, value)))
+
+    def _refuse(self, field: str, expected: str) -> None:
+        raise errors.InputError(
+            f"config {self.name!r}: {field} must be {expected}, got"
+            f" {getattr(self, field)!r}"
+        )
+
+    @property
+    def longest_train(self) -> int:
+        """Largest number of digits in `train`."""
+        return self.max_train_digits or self.max_digits
+
+    @property
+    def scatter(self) -> Scatter:
+        """The ranges of the layout "scattered"."""
+        return Scatter(
+            **{field: getattr(self, field) for field in _SCATTER_FIELDS}
+        )
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The fields that determine the examples, by name."""
-        own = ("source", "seed", *_POSITIVE_FIELDS)
-        return {field: getattr(self, field) for field in own}
+        """All own fields by name, as JSON values."""
+        known = {
+            field.name for field in dataclasses.fields(tfds.core.BuilderConfig)
+        }
+        return {
+            field.name: json.loads(json.dumps(getattr(self, field.name)))
+            for field in dataclasses.fields(self)
+            if field.name not in known
+        }
+
+    @property
+    def splits(self) -> Mapping[str, SplitSettings]:
+        """The splits by name."""
+        usual = SplitSettings(
+            num_examples=self.num_train,
+            pool="train",
+            min_digits=self.min_digits,
+            max_digits=self.longest_train,
+            numbers=Numbers.SEEN if self.num_ood else Numbers.ALL,
+            clutter=self.clutter,
+            noise=self.noise,
+        )
+        splits = {
+            "train": usual,
+            "validation": dataclasses.replace(
+                usual, num_examples=self.num_validation, pool="validation"
+            ),
+            "test": dataclasses.replace(
+                usual, num_examples=self.num_test, pool="test"
+            ),
+        }
+        if not self.num_ood:
+            return splits
+        ood = dataclasses.replace(usual, num_examples=self.num_ood, pool="test")
+        if self.longest_train < self.max_digits:
+            splits["test_longer"] = dataclasses.replace(
+                ood,
+                min_digits=self.longest_train + 1,
+                max_digits=self.max_digits,
+                numbers=Numbers.ALL,
+            )
+        splits["test_unseen"] = dataclasses.replace(
+            ood, min_digits=max(2, self.min_digits), numbers=Numbers.UNSEEN
+        )
+        splits["test_corrupted"] = dataclasses.replace(
+            ood,
+            clutter=_raise_ends(self.clutter, _CORRUPTED_CLUTTER),
+            noise=_raise_ends(self.noise, _CORRUPTED_NOISE),
+        )
+        return splits
 
     @property
     def num_examples(self) -> Mapping[str, int]:
         """Number of examples of each split."""
-        return {
-            "train": self.num_train,
-            "validation": self.num_validation,
-            "test": self.num_test,
-        }
+        return {name: split.num_examples for name, split in self.splits.items()}
+
+
+def _raise_ends(
+    ends: tuple[_Number, _Number], least: tuple[_Number, _Number]
+) -> tuple[_Number, _Number]:
+    return max(ends[0], least[0]), max(ends[1], least[1])
+
+
+CONFIGS = (
+    # `tfds build` without a config builds all of them in this order. The
+    # embedded ones come first, because MNIST may need a download.
+    SeqDigitsConfig(
+        name="optdigits",
+        description=(
+            "Digits of scikit-learn's bundled `load_digits`, enlarged from 8x8"
+            " to 28x28. Needs no download."
+        ),
+        source="optdigits",
+        num_train=20_000,
+        num_validation=2_000,
+        num_test=4_000,
+    ),
+    SeqDigitsConfig(
+        name="optdigits_scattered",
+        description=(
+            "The digits of `optdigits`, scattered, with a box for each digit"
+            " and splits for out-of-distribution tests. Needs no download."
+        ),
+        source="optdigits",
+        layout=SCATTERED,
+        max_digits=7,
+        max_train_digits=5,
+        image_width=128,
+        scale=(0.8, 1.4),
+        num_train=20_000,
+        num_validation=2_000,
+        num_test=4_000,
+        num_ood=2_000,
+    ),
+    SeqDigitsConfig(
+        name="mnist",
+        description=(
+            "Digits of MNIST: `train` and `validation` from its training"
+            " digits, `test` from its test digits."
+        ),
+    ),
+    SeqDigitsConfig(
+        name="mnist_scattered",
+        description=(
+            "MNIST digits of any size, angle, height and distance, with a box"
+            " for each digit and splits for out-of-distribution tests."
+        ),
+        layout=SCATTERED,
+        max_digits=7,
+        max_train_digits=5,
+        image_width=128,
+        scale=(0.8, 1.4),
+        num_ood=5_000,
+    ),
+    SeqDigitsConfig(
+        name="mnist_touching",
+        description=(
+            "MNIST digits that touch or overlap, as in handwriting; at least"
+            " two, with a box and a mask for each."
+        ),
+        layout=SCATTERED,
+        min_digits=2,
+        image_width=128,
+        gap=(-3, 0),
+        scale=(1.0, 1.3),
+        rotation=(-10.0, 10.0),
+        shift=(-3, 3),
+        brightness=(1.0, 1.0),
+        masks=True,
+    ),
+    SeqDigitsConfig(
+        name="mnist_long",
+        description="As `mnist`, but up to 10 digits, in wider images.",
+        max_digits=10,
+        image_width=128,
+    ),
+    SeqDigitsConfig(
+        name="mnist_large",
+        description=(
+            "As `mnist`, but with 10,000,000 training examples, of which the"
+            " first 60,000 are those of `mnist`."
+        ),
+        num_train=10_000_000,
+    ),
+)
+"""The configs that have a name."""
+
+
+def find_config(config: str | SeqDigitsConfig) -> SeqDigitsConfig:
+    """Returns a config, or the one with this name.
+
+    Raises:
+      InputError: If there is no config with this name.
+    """
+    if isinstance(config, SeqDigitsConfig):
+        return config
+    for known in CONFIGS:
+        if known.name == config:
+            return known
+    names = ", ".join(known.name for known in CONFIGS)
+    raise errors.InputError(f"config must be one of {names}, got {config!r}")
+
+
+def restore_config(
+    info: tfds.core.DatasetInfo, **changes: Any
+) -> SeqDigitsConfig:
+    """Returns the config of a prepared dataset, which is stored beside it.
+
+    Args:
+      info: The dataset's metadata.
+      **changes: Other values of fields, which make the config one without a
+        prepared dataset.
+
+    Raises:
+      InputError: If the dataset is not one of `seqdigits`, comes from an
+        earlier version, or claims to be a config of `CONFIGS` with other
+        values.
+    """
+    metadata = dict(info.metadata or {})
+    if info.name != "seqdigits" or "digest" not in metadata:
+        raise errors.InputError(
+            f"{info.full_name} must be a dataset of seqdigits from version"
+            " 2.0.0 on, which records how its examples are made; prepare the"
+            " dataset again"
+        )
+    del metadata["digest"]
+    config = SeqDigitsConfig(name=info.config_name, **metadata)
+    for known in CONFIGS:
+        if known.name == config.name:
+            for field, value in known.settings.items():
+                if config.settings[field] != value:
+                    raise errors.InputError(
+                        f"{info.full_name} must have {field}={value!r},"
+                        f" found {config.settings[field]!r}; prepare the"
+                        " dataset again"
+                    )
+            config = known
+    return dataclasses.replace(config, **changes) if changes else config

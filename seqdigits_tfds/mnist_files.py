@@ -1,4 +1,4 @@
-"""Finds, verifies and reads MNIST's four files."""
+"""Finds, downloads, verifies and reads MNIST's four files."""
 
 import dataclasses
 import gzip
@@ -29,7 +29,11 @@ class _IdxFile:
     sha256: str
 
 
-_URL = "https://storage.googleapis.com/cvdf-datasets/mnist/"
+MIRRORS = (
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+)
+"""Where the files can be downloaded; tried in this order."""
 
 _FILES = {
     "train-images-idx3-ubyte": _IdxFile(
@@ -50,8 +54,11 @@ _FILES = {
     ),
 }
 
-URLS = {name: f"{_URL}{name}.gz" for name in _FILES}
-"""The URL of each of the four files."""
+PARTS = ("train", "t10k")
+"""The two parts of MNIST, as the names of the files begin."""
+
+Files = Mapping[str, tfds.core.Path]
+"""Path of each of the four files, plain or .gz, by its name without ".gz"."""
 
 
 def find_files(
@@ -103,8 +110,43 @@ def read_arrays(files: Mapping[str, tfds.core.Path]) -> dict[str, np.ndarray]:
     return {name: _read_idx(files[name], name) for name in _FILES}
 
 
+def find_or_download(dl_manager: tfds.download.DownloadManager) -> Files:
+    """Finds MNIST's files in the manual directory, or downloads them.
+
+    Args:
+      dl_manager: Knows the directories; the manual one need not exist.
+
+    Raises:
+      InputError: If only some of the files exist, or they can't be downloaded.
+    """
+    try:
+        manual_dir = dl_manager.manual_dir
+        files = find_files(manual_dir)
+    except AssertionError:  # Raised by TFDS if it does not exist.
+        manual_dir, files = "the manual directory", None
+    if files is not None:
+        return files
+    reason = why_not_downloadable(dl_manager.download_dir)
+    if reason is not None:
+        raise errors.InputError(describe_missing_files(manual_dir, reason))
+    reasons = []
+    for mirror in MIRRORS:
+        try:
+            files = dl_manager.download(
+                {name: f"{mirror}{name}.gz" for name in _FILES}
+            )
+            read_arrays(files)
+        except Exception as error:  # From TFDS, requests or the disk.
+            reasons.append(f"{mirror}: {' '.join(str(error).split())}")
+        else:
+            return files
+    raise errors.InputError(
+        describe_missing_files(manual_dir, "; ".join(reasons))
+    )
+
+
 def why_not_downloadable(download_dir: tfds.core.Path) -> str | None:
-    """Finds out, within 8 seconds, why MNIST can't be downloaded.
+    """Finds out, within seconds, why MNIST can't be downloaded.
 
     TFDS's own downloader retries for minutes before it gives up.
 
@@ -112,14 +154,15 @@ def why_not_downloadable(download_dir: tfds.core.Path) -> str | None:
       download_dir: TFDS's directory for downloads; it need not exist.
 
     Returns:
-      The reason; None if MNIST was downloaded before or its server answers.
+      The reason; None if MNIST was downloaded before or a server answers.
     """
     # TFDS adds the name of the URL's folder and a checksum to the file's name.
     if download_dir.exists() and all(
         any(download_dir.glob(f"seqdigits/*{name}*.gz")) for name in _FILES
     ):
         return None
-    return _why_unreachable(_URL)
+    reasons = [_why_unreachable(mirror) for mirror in MIRRORS]
+    return None if None in reasons else reasons[0]
 
 
 def describe_missing_files(manual_dir: object, reason: str) -> str:

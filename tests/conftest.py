@@ -31,7 +31,8 @@ def pytest_addoption(parser):
     parser.addoption(
         "--whole-trainings",
         action="store_true",
-        help="Run README's training commands in full, which takes an hour.",
+        help="Run README's training commands, and digest the largest config, in"
+        " full, which takes an hour.",
     )
 
 

@@ -10,7 +10,7 @@ from seqdigits_tfds import InputError, SeqDigitsConfig
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"max_digits": 0}, "max_digits must be an integer of at least 1"),
+        ({"max_digits": 0}, r"max_digits must be an integer 1\.\.100, got 0"),
         ({"image_height": -1}, "image_height must be an integer .* got -1"),
         ({"image_width": 0}, "image_width must be an integer"),
         ({"num_train": -5}, "num_train must be an integer"),

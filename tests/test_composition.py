@@ -12,13 +12,25 @@ GLYPH_IDS = [
 
 
 def plan(start, stop, *, seed=101, split="train", max_digits=5, pool=None):
-    return composition.plan_examples(
-        start,
-        stop,
+    return plan_indices(
+        np.arange(start, stop),
         seed=seed,
         split=split,
-        pool=np.arange(1_000) if pool is None else pool,
         max_digits=max_digits,
+        pool=pool,
+    )
+
+
+def plan_indices(indices, *, seed=101, split="train", max_digits=5, pool=None):
+    rows = np.arange(1_000) if pool is None else pool
+    return composition.plan_examples(
+        indices,
+        seed=seed,
+        split=split,
+        pool=composition.Pool(rows, rows % 10, 10),
+        min_digits=1,
+        max_digits=max_digits,
+        num_positions=max_digits,
     )
 
 
@@ -35,6 +47,10 @@ def test_each_example_can_be_computed_independently(max_digits):
         alone = plan(index, index + 1, max_digits=max_digits)
         assert alone.lengths == together.lengths[index]
         assert (alone.glyph_ids == together.glyph_ids[index]).all()
+    shuffled = np.random.default_rng(0).permutation(50)
+    in_any_order = plan_indices(shuffled, max_digits=max_digits)
+    assert (in_any_order.lengths == together.lengths[shuffled]).all()
+    assert (in_any_order.glyph_ids == together.glyph_ids[shuffled]).all()
 
 
 def test_positions_after_the_last_digit_are_empty():

@@ -108,7 +108,7 @@ def test_another_configuration_is_rejected(
 @pytest.mark.parametrize(
     ("section", "name", "message"),
     [
-        ("dataset", "sha256", "sha256 is 'other' there"),
+        ("dataset", "digest", "digest is 'other' there"),
         ("config", "distortion", "distortion is 'other' there"),
     ],
 )

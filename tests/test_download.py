@@ -18,7 +18,7 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def serve(monkeypatch):
-    """Serves a folder in place of MNIST's server."""
+    """Serves a folder in place of MNIST's mirrors."""
     servers = []
 
     def start(folder):
@@ -27,9 +27,7 @@ def serve(monkeypatch):
         servers.append(server)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/"
-        monkeypatch.setattr(mnist_files, "_URL", url)
-        for name in mnist_files.URLS:
-            monkeypatch.setitem(mnist_files.URLS, name, f"{url}{name}.gz")
+        monkeypatch.setattr(mnist_files, "MIRRORS", (url,))
 
     yield start
     for server in servers:

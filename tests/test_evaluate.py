@@ -49,7 +49,7 @@ def test_other_datasets_and_splits(short_run, run, optdigits_data_dir):
         data_dir=str(optdigits_data_dir),
         split="validation",
     )
-    assert "validation of seqdigits/optdigits/1.0.0, 2,000 images" in output
+    assert "validation of seqdigits/optdigits/2.0.0, 2,000 images" in output
 
 
 def test_other_shapes_are_rejected(short_run, run, tmp_path):

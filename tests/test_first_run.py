@@ -14,7 +14,7 @@ def read_json(path):
 
 def test_the_trained_model_reads_most_sequences(first_run):
     results = read_json(first_run / "my_run/results.json")
-    assert results["dataset"] == "seqdigits/optdigits/1.0.0"
+    assert results["dataset"] == "seqdigits/optdigits/2.0.0"
     assert results["split"] == "test"
     assert results["num_images"] == 4_000
     assert results["sequence_accuracy"] >= 0.90
@@ -36,7 +36,7 @@ def test_a_warning_explains_why_mnist_is_not_used(first_run):
 
 def test_progress_is_shown_in_plain_lines(first_run):
     stderr = (first_run / "stderr").read_text()
-    assert "Preparing seqdigits/optdigits/1.0.0, 26,000 examples" in stderr
+    assert "Preparing seqdigits/optdigits/2.0.0, 26,000 examples" in stderr
     assert "Loading train: 20000/20000 examples" in stderr
     assert "Epoch 1/1: 157/157 steps" in stderr
     assert "\r" not in stderr
@@ -70,9 +70,9 @@ def test_the_run_directory_is_complete(first_run):
         "tensorboard",
     }
     config = read_json(run / "config.json")
-    assert config["config"]["dataset"] == "seqdigits/optdigits/1.0.0"
+    assert config["config"]["dataset"] == "seqdigits/optdigits/2.0.0"
     assert config["config"]["learning_rate"] > 0
-    assert len(config["dataset"]["sha256"]) == 64
+    assert len(config["dataset"]["digest"]) == 64
     assert config["segments"] == [
         {
             "step": 0,
@@ -92,7 +92,7 @@ def test_the_models_work_without_this_project(first_run, tmp_path):
         "-I",  # Keeps this checkout out of the import path.
         PROGRAMS / "use_models.py",
         run,
-        first_run / "data/seqdigits/optdigits/1.0.0",
+        first_run / "data/seqdigits/optdigits/2.0.0",
         cwd=tmp_path,
     )
     accuracy = read_json(run / "results.json")["sequence_accuracy"]

@@ -1,20 +1,37 @@
+"""Fresh training sequences, as the trainer makes them."""
+
 import dataclasses
+import json
+import shutil
 
 import numpy as np
 import pytest
-import scipy.stats
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-import seqdigits_tfds
-from seqdigits_tfds import BLANK, NO_GLYPH, InputError
-from trainer.data import make_train_dataset
-from trainer.data.fresh import make_fresh_split
+from glyph_sources import read_glyphs
+from seqdigits_tfds import InputError, Sequences
+from seqdigits_tfds.builder_config import DEFAULT_SEED, restore_config
+from trainer.config import TrainConfig
+from trainer.data import dataset, make_train_dataset, open_split
+from trainer.data.sequences import FEATURES
+from trainer.train import _open_splits
+
+LAST_SEED = 2**32 - 1
 
 
 def make_split(name, data_dir, mnist_dir=None, seed=0):
+    """Returns what a run trains on."""
     builder = tfds.builder(f"seqdigits/{name}", data_dir=data_dir)
-    return make_fresh_split(builder, seed, mnist_dir)
+    config = TrainConfig(
+        dataset=f"seqdigits/{name}",
+        data_dir=str(data_dir),
+        manual_dir=str(mnist_dir) if mnist_dir else None,
+        train_sequences="fresh",
+        input="disk",
+        seed=seed,
+    )
+    return _open_splits(builder, config)["train"]
 
 
 @pytest.fixture(scope="module")
@@ -22,116 +39,115 @@ def tiny(tiny_data_dir):
     return make_split("tiny", tiny_data_dir)
 
 
-def draw(split, num_sequences, start=0):
-    """Returns the glyphs of sequences, int64 [n, positions]."""
+def read(split, num_sequences, start=0):
+    """Returns the features of sequences, as arrays."""
     rows = tf.range(start, start + num_sequences, dtype=tf.int64)
-    return split.draw(rows).numpy()
+    return {name: value.numpy() for name, value in split.read(rows).items()}
 
 
-def test_pixels_equal_those_of_the_dataset(request, prepared):
-    """Composes all training examples of each config again, in the graph."""
+def assert_equal(found, expected):
+    assert found.keys() == set(FEATURES)
+    for name, values in found.items():
+        assert values.dtype == expected[name].dtype
+        assert (values == expected[name]).all()
+
+
+def test_sequences_of_the_datasets_seed_begin_with_the_stored_ones(
+    request, prepared
+):
+    """Compares all training examples of both configs."""
     name, data_dir = prepared
     mnist_dir = (
         request.getfixturevalue("mnist_dir") if name == "mnist" else None
     )
-    split = make_split(name, data_dir, mnist_dir)
+    split = make_split(name, data_dir, mnist_dir, seed=DEFAULT_SEED)
     builder = tfds.builder(f"seqdigits/{name}", data_dir=data_dir)
-    pool = builder.load_glyphs(mnist_dir).pools["train"]
-    compose = tf.function(split.compose)
-    examples = builder.as_dataset(split="train").batch(1000)
-    count = 0
-    for example in tfds.as_numpy(examples):
-        ids = example["glyph_id"]
-        rows = np.searchsorted(pool, ids)
-        found = compose(np.where(ids == NO_GLYPH, len(pool), rows))
-        for feature in ("image", "label"):
-            assert (found[feature] == example[feature]).numpy().all()
-        count += len(ids)
-    assert count == len(split) == builder.info.splits["train"].num_examples
+    stored = open_split(builder, "train", FEATURES, from_disk=True)
+    assert len(split) == len(stored) == restore_config(builder.info).num_train
+    for start in range(0, len(stored), 1000):
+        assert_equal(read(split, 1000, start), read(stored, 1000, start))
 
 
-def test_lengths_and_digits_are_drawn_as_in_the_dataset(tiny):
-    keys = draw(tiny, 20_000)
-    num_glyphs = len(tiny.labels) - 1
-    used = keys < num_glyphs
-    assert (keys[~used] == num_glyphs).all()
-    assert (np.diff(used.astype(int), axis=1) <= 0).all()  # Left-aligned.
-    lengths = np.bincount(used.sum(axis=1), minlength=6)
-    assert lengths[0] == 0
-    assert scipy.stats.chisquare(lengths[1:]).pvalue > 1e-3
-    for position in range(5):
-        digits = keys[used[:, position], position]
-        counts = np.bincount(digits, minlength=num_glyphs)
-        assert scipy.stats.chisquare(counts).pvalue > 1e-3
-    # Positions are independent.
-    both = keys[used[:, 1]]
-    assert abs(np.corrcoef(both[:, 0], both[:, 1])[0, 1]) < 0.04
-
-
-def test_only_the_digits_of_train_are_used(tiny, mnist_dir):
-    source = seqdigits_tfds.Builder(config="optdigits").load_glyphs()
-    pool = source.pools["train"]
-    assert (tiny.glyphs[:-1].numpy() == source.images[pool]).all()
-    assert not tiny.glyphs[-1].numpy().any()
-    assert tiny.labels[-1] == BLANK
-    mnist = seqdigits_tfds.Builder(config="mnist").load_glyphs(str(mnist_dir))
-    split = make_fresh_split(
-        seqdigits_tfds.Builder(config="mnist"), 0, str(mnist_dir)
+@pytest.mark.parametrize("seed", [0, LAST_SEED])
+def test_only_the_digits_of_train_are_used(prepared, mnist_dir, seed):
+    name, data_dir = prepared
+    builder = tfds.builder(f"seqdigits/{name}", data_dir=data_dir)
+    sequences = Sequences(
+        dataclasses.replace(builder.builder_config, seed=seed),
+        manual_dir=str(mnist_dir),
     )
-    assert (split.glyphs[:-1].numpy() == mnist.images[:55_000]).all()
+    expected = sequences.make_examples(np.arange(5_000))
+    _, labels, pools = read_glyphs(name, mnist_dir)
+    used = expected["glyph_id"][expected["glyph_id"] >= 0]
+    assert set(used.tolist()) <= pools["train"]
+    digits = expected["label"][expected["glyph_id"] >= 0]
+    assert (digits == labels[used]).all()
+    split = make_split(name, data_dir, mnist_dir, seed)
+    found = read(split, 5_000)
+    assert_equal(found, {name: expected[name] for name in FEATURES})
 
 
 def test_epochs_and_seeds_have_different_sequences(tiny, tiny_data_dir):
-    keys = draw(tiny, 3 * len(tiny))
+    found = read(tiny, 3 * len(tiny))
     # Sequences of one or two digits may repeat by chance.
-    long = keys[keys[:, 2] < len(tiny.labels) - 1]
-    assert len(np.unique(long, axis=0)) == len(long) > len(tiny)
-    other = draw(make_split("tiny", tiny_data_dir, seed=1), 3 * len(tiny))
-    assert (keys != other).any(axis=1).mean() > 0.99
+    long = found["image"][found["label"][:, 2] < 10]
+    unique = {image.tobytes() for image in long}
+    assert len(unique) == len(long) > len(tiny)
+    other = read(make_split("tiny", tiny_data_dir, seed=1), 3 * len(tiny))
+    differ = (found["image"] != other["image"]).any(axis=(1, 2, 3))
+    assert differ.mean() > 0.99
 
 
-@pytest.mark.parametrize("start", [1, 1023, 1024, 5000])
+@pytest.mark.parametrize("start", [1, 479, 480, 1024])
 def test_reading_can_start_anywhere(tiny, start):
-    whole = draw(tiny, 6_000)
-    assert (draw(tiny, 900, start) == whole[start:][:900]).all()
+    whole = read(tiny, 2_000)
+    found = read(tiny, 900, start)
+    assert_equal(found, {k: v[start:][:900] for k, v in whole.items()})
+    assert read(tiny, 0, start)["image"].shape == (0, 64, 64, 1)
 
 
 def test_the_result_does_not_depend_on_the_batch(tiny):
-    eager = tiny.read(tf.range(100, dtype=tf.int64))["image"].numpy()
+    eager = read(tiny, 100)["image"]
     for size in (1, 7, 100):
-        dataset = (
+        batches = (
             tf.data.Dataset.range(100)
             .batch(size)
             .map(lambda rows: tiny.read(rows)["image"], num_parallel_calls=2)
             .unbatch()
         )
-        assert (eager == list(dataset.as_numpy_iterator())).all()
+        assert (eager == list(batches.as_numpy_iterator())).all()
 
 
 def test_batches_have_the_sequences_of_their_positions(tiny):
     batches = make_train_dataset(tiny, 100, seed=0, start_step=7)
-    for positions, examples in batches.take(3):
-        expected = tiny.read(positions)
-        assert (positions[0] - 700).numpy() % 100 == 0
-        for name, values in examples.items():
-            assert (values == expected[name]).numpy().all()
+    for step, (positions, examples) in enumerate(batches.take(3), 7):
+        assert (positions == np.arange(100) + 100 * step).numpy().all()
+        expected = read(tiny, 100, 100 * step)
+        assert_equal({k: v.numpy() for k, v in examples.items()}, expected)
 
 
-def test_a_prepared_folder_records_its_source(tiny, tiny_data_dir):
+def test_a_prepared_folder_records_how_its_examples_are_made(tiny_data_dir):
     """Even if the config is only known from the folder."""
     builder = tfds.builder_from_directory(
-        next(tiny_data_dir.glob("seqdigits/tiny/*"))
+        tiny_data_dir / "seqdigits" / "tiny" / "2.0.0"
     )
-    assert dict(builder.info.metadata) == tiny.config.settings
+    config = restore_config(builder.info)
+    metadata = dict(builder.info.metadata)
+    assert len(metadata.pop("digest")) == 64
+    assert metadata == config.settings
+    assert (config.source, config.seed) == ("optdigits", DEFAULT_SEED)
+    assert config.num_train == 480
 
 
-def test_a_folder_without_the_source_is_rejected(tiny_data_dir, tmp_path):
-    builder = tfds.builder("seqdigits/tiny", data_dir=tiny_data_dir)
-    without_metadata = tfds.core.DatasetInfo(
-        builder=builder, features=builder.info.features
-    )
-    builder = dataclasses.make_dataclass(
-        "Folder", [("info", object), ("data_path", object)]
-    )(without_metadata, tmp_path)
-    with pytest.raises(InputError, match="--train_sequences=stored"):
-        make_fresh_split(builder, 0)
+@pytest.mark.parametrize("metadata", [{}, {"source": "optdigits", "seed": 101}])
+def test_a_folder_of_an_earlier_version_is_refused(
+    tiny_data_dir, tmp_path, metadata
+):
+    shutil.copytree(tiny_data_dir, tmp_path / "data")
+    folder = tmp_path / "data" / "seqdigits" / "tiny" / "2.0.0"
+    (folder / "metadata.json").write_text(json.dumps(metadata))
+    builder = tfds.builder("seqdigits/tiny", data_dir=tmp_path / "data")
+    with pytest.raises(InputError, match=r"2\.0\.0 on, .* prepare the dataset"):
+        restore_config(builder.info)
+    with pytest.raises(InputError, match=r"seqdigits/tiny/2\.0\.0 must be"):
+        dataset.prepare_dataset(builder, None)

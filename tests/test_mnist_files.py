@@ -3,9 +3,15 @@ import shutil
 
 import pytest
 
-from seqdigits_tfds import InputError, glyphs, mnist_files
+from seqdigits_tfds import InputError, mnist_files
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
+NAMES = (
+    TRAIN_IMAGES,
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 
 
 @pytest.fixture
@@ -51,7 +57,7 @@ def change_a_pixel(path):
 def test_damaged_files_are_rejected(damaged_dir, damage, message):
     damage(damaged_dir / f"{TRAIN_IMAGES}.gz")
     with pytest.raises(InputError, match=message) as caught:
-        glyphs.load_mnist(mnist_files.find_files(damaged_dir))
+        mnist_files.read_arrays(mnist_files.find_files(damaged_dir))
     assert str(damaged_dir / TRAIN_IMAGES) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -78,6 +84,6 @@ def test_a_missing_network_is_detected(tmp_path, monkeypatch):
 def test_earlier_downloads_need_no_network(tmp_path, monkeypatch):
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     (tmp_path / "seqdigits").mkdir()
-    for name in mnist_files.URLS:
+    for name in NAMES:
         (tmp_path / "seqdigits" / f"cvdf-datasets_mnist_{name}xyz.gz").touch()
     assert mnist_files.why_not_downloadable(tmp_path) is None

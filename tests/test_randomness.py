@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from trainer.data.randomness import Purpose, draw, permute
 
-WORDS = [4621739186809171452, 842734080115261445]
+WORDS = [13845808141651690948, 18243906178183031126]
 ROWS = [39476, 40866]
 NORMAL = [[0.77196860, -0.24214101], [1.11812508, -1.05154312]]
 
@@ -98,7 +98,7 @@ def test_numbers_are_a_function_of_the_position(shape, dtype):
     assert (draw_at(far, far + 9)[4:] == draw_at(far + 4, far + 9)).all()
     for other in (
         draw_at(0, 50, seed=2),
-        draw_at(0, 50, purpose=Purpose.COMPOSITION),
+        draw_at(0, 50, purpose=Purpose.ORDER),
         draw_at(50, 100),
     ):
         assert np.isin(other, whole).mean() < 0.01
@@ -106,9 +106,9 @@ def test_numbers_are_a_function_of_the_position(shape, dtype):
 
 def test_the_streams_never_change():
     """Every published result depends on them."""
-    assert [purpose.value for purpose in Purpose] == [0, 1, 2]
+    assert [purpose.value for purpose in Purpose] == [0, 2]
     positions = tf.range(7, 9, dtype=tf.int64)
-    words = draw(3, Purpose.COMPOSITION, positions, [1], tf.uint64)
+    words = draw(3, Purpose.DISTORTION, positions, [1], tf.uint64)
     assert words.numpy().ravel().tolist() == WORDS
     assert permute(3, positions, 60_000).numpy().tolist() == ROWS
     normal = draw(3, Purpose.DISTORTION, positions, [2], tf.float32)

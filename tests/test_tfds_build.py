@@ -3,22 +3,27 @@
 import concurrent.futures
 import hashlib
 import json
+import threading
+import time
 
 import pytest
 
-import seqdigits_tfds
 from helpers import NO_NETWORK, ROOT, TINY, build, build_custom, run, run_python
+from seqdigits_tfds import indexed_builder
 
 
 def hash_files(data_dir):
-    """Returns the SHA-256 of each file of the prepared dataset."""
+    """Returns the SHA-256 of each file of the prepared dataset.
+
+    Builds leave empty lock files beside it.
+    """
     folder = data_dir / "seqdigits"
     return {
         str(path.relative_to(folder)): hashlib.sha256(
             path.read_bytes()
         ).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.suffix != ".lock"
     }
 
 
@@ -75,7 +80,7 @@ def test_the_wheel_alone_builds_and_trains(
     assert (tmp_path / "run" / "results.json").exists()
 
 
-def test_the_embedded_config_is_built_first(tmp_path):
+def test_the_embedded_configs_are_built_first(tmp_path):
     done = build(
         "seqdigits_tfds",
         f"--data_dir={tmp_path}",
@@ -83,8 +88,15 @@ def test_the_embedded_config_is_built_first(tmp_path):
         check=False,
         **NO_NETWORK,
     )
-    assert (tmp_path / "seqdigits/optdigits/1.0.0/features.json").exists()
-    assert not list(tmp_path.glob("seqdigits/mnist/*"))
+    assert {
+        str(path.relative_to(tmp_path / "seqdigits"))
+        for path in tmp_path.rglob("features.json")
+    } == {
+        "optdigits/2.0.0/features.json",
+        "optdigits_scattered/2.0.0/features.json",
+    }
+    left = tmp_path.glob("seqdigits/mnist*/*")
+    assert {path.name for path in left} <= {".2.0.0.lock"}
     assert done.returncode == 1
     last_line = done.stderr.splitlines()[-1]
     for part in ("error: MNIST", "--manual_dir", "internet", "optdigits"):
@@ -113,7 +125,7 @@ import sys, tensorflow_datasets as tfds
 dataset, info = tfds.load(
     "seqdigits/tiny", split="test", as_supervised=True, with_info=True
 )
-assert info.full_name == "seqdigits/tiny/1.0.0"
+assert info.full_name == "seqdigits/tiny/2.0.0"
 image, label = next(iter(dataset))
 assert image.shape == (64, 64, 1) and label.shape == (5,)
 frame = tfds.as_dataframe(dataset.take(4), info)
@@ -130,21 +142,32 @@ assert "seqdigits_tfds" not in sys.modules
     )
 
 
-def test_a_slower_build_uses_the_files_of_a_faster_one(
-    tiny_data_dir, tmp_path, monkeypatch
+def test_a_second_build_waits_and_uses_the_files_of_the_first(
+    tiny_data_dir, tmp_path, monkeypatch, capfd
 ):
-    """Another process prepares the same dataset during the build."""
-    write_split = seqdigits_tfds.records.write_split
+    """It starts when the first one is about to write its files."""
+    write_shard, written, second = indexed_builder.write_shard, [], []
+    starting = threading.Lock()
 
-    def build_meanwhile(*args, **kwargs):
-        with monkeypatch.context() as patch:
-            patch.setattr(seqdigits_tfds.records, "write_split", write_split)
-            if not list(tmp_path.glob("seqdigits/tiny/1.0.0")):
-                build_custom(tmp_path, **TINY)
-        return write_split(*args, **kwargs)
+    def start_second_and_write(shard, **kwargs):
+        with starting:
+            if not second:
+                second.append(pool.submit(build_custom, tmp_path, **TINY))
+                printed = ""
+                while "Waiting for another process that builds" not in printed:
+                    assert not second[0].done()
+                    time.sleep(0.01)
+                    printed += capfd.readouterr().err
+        written.append(shard.path)
+        return write_shard(shard, **kwargs)
 
-    monkeypatch.setattr(seqdigits_tfds.records, "write_split", build_meanwhile)
-    build_custom(tmp_path, **TINY)
+    monkeypatch.setattr(indexed_builder, "write_shard", start_second_and_write)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        first = build_custom(tmp_path, **TINY)
+    for builder in (first, second[0].result()):
+        assert builder.info.splits["train"].num_examples == 480
+        assert len(builder.info.metadata["digest"]) == 64
+    assert len(written) == len(set(written)) == 24
     assert hash_files(tmp_path) == hash_files(tiny_data_dir)
 
 
@@ -165,5 +188,5 @@ def test_two_concurrent_builds_both_succeed(tmp_path):
     with concurrent.futures.ThreadPoolExecutor() as pool:
         for started in [pool.submit(build, *arguments) for _ in range(2)]:
             assert started.result().returncode == 0
-    (prepared,) = tmp_path.glob("seqdigits/small/*")
+    (prepared,) = tmp_path.glob("seqdigits/small/[!.]*")
     assert prepared.name == "1.0.0"

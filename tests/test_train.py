@@ -108,7 +108,7 @@ def test_the_default_run_directory_is_named_after_the_settings(
     monkeypatch.chdir(tmp_path)
     for seed, num_runs in ((0, 1), (1, 2), (0, 2)):
         train_here(None, max_steps=1, global_batch_size=48, seed=seed)
-        found = list(tmp_path.glob("runs/seqdigits-tiny-1.0.0-small-*/export"))
+        found = list(tmp_path.glob("runs/seqdigits-tiny-2.0.0-small-*/export"))
         assert len(found) == num_runs
 
 
@@ -118,8 +118,8 @@ def test_mnist_is_chosen_if_its_files_are_found(
     for name, value in NO_NETWORK.items():
         monkeypatch.setenv(name, value)
     for manual_dir, name in (
-        (mnist_dir, "seqdigits/mnist/1.0.0"),
-        (tmp_path, "seqdigits/optdigits/1.0.0"),
+        (mnist_dir, "seqdigits/mnist/2.0.0"),
+        (tmp_path, "seqdigits/optdigits/2.0.0"),
     ):
         choice = dataset.choose_dataset(
             "auto", str(tmp_path / "data"), str(manual_dir)
@@ -132,5 +132,5 @@ def test_mnist_is_chosen_if_it_is_prepared(mnist_data_dir, monkeypatch):
     for name, value in NO_NETWORK.items():
         monkeypatch.setenv(name, value)
     choice = dataset.choose_dataset("auto", str(mnist_data_dir), None)
-    assert choice.builder.info.full_name == "seqdigits/mnist/1.0.0"
+    assert choice.builder.info.full_name == "seqdigits/mnist/2.0.0"
     assert choice.warning is None

@@ -15,7 +15,7 @@ from typing import Any
 from absl import app, flags, logging
 
 from seqdigits_tfds import InputError
-from trainer.terminal.startup import quiet_tensorflow
+from seqdigits_tfds.terminal import quiet_tensorflow
 
 with quiet_tensorflow():
     from trainer import settings

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from absl import app, flags, logging
 
 from seqdigits_tfds import InputError
-from trainer.terminal.startup import quiet_tensorflow
+from seqdigits_tfds.terminal import quiet_tensorflow
 
 with quiet_tensorflow():
     from trainer.data import dataset

@@ -8,9 +8,10 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
+from seqdigits_tfds import Sequences
+from seqdigits_tfds.builder_config import restore_config
 from trainer.config import DISK, FRESH, TrainConfig
-from trainer.data import Split, dataset, open_split
-from trainer.data.fresh import make_fresh_split
+from trainer.data import GeneratedSplit, Split, dataset, open_split
 from trainer.data.records import explain_read_errors
 from trainer.data.sequences import FEATURES, ExampleShape
 from trainer.distribution.cluster import read_tf_config
@@ -141,8 +142,13 @@ def _open_splits(
     splits: dict[str, Split] = {}
     for name in ("train", "validation", "test"):
         if name == "train" and config.train_sequences == FRESH:
-            splits[name] = make_fresh_split(
-                builder, config.seed, config.manual_dir
+            sequences = Sequences(
+                restore_config(builder.info, seed=config.seed),
+                data_dir=builder.data_dir_root,
+                manual_dir=config.manual_dir,
+            )
+            splits[name] = GeneratedSplit(
+                sequences.make_examples, len(sequences), FEATURES
             )
         else:
             splits[name] = open_split(

@@ -59,15 +59,17 @@ def build(*arguments, **kwargs):
 def build_custom(
     folder, *, file_format="tfrecord", num_shards=None, **settings
 ):
-    """Builds a custom config of optdigits, in this process."""
+    """Builds a custom config of optdigits here, and returns its builder."""
     # Not needed by the programs that only start others.
     import tensorflow_datasets as tfds
 
     import seqdigits_tfds
 
     config = seqdigits_tfds.SeqDigitsConfig(source="optdigits", **settings)
-    seqdigits_tfds.Builder(
+    builder = seqdigits_tfds.Builder(
         data_dir=folder, config=config, file_format=file_format
-    ).download_and_prepare(
+    )
+    builder.download_and_prepare(
         download_config=tfds.download.DownloadConfig(num_shards=num_shards)
     )
+    return builder

@@ -7,6 +7,7 @@ replica. If the number of examples is 0, the images are fresh and distorted, and
 their CRCs are printed instead of row numbers.
 """
 
+import dataclasses
 import json
 import sys
 import zlib
@@ -14,10 +15,11 @@ import zlib
 import numpy as np
 import tensorflow as tf
 
-import seqdigits_tfds
-from trainer.data.fresh import make_fresh_split
+from seqdigits_tfds import Sequences
+from seqdigits_tfds.builder_config import find_config
 from trainer.data.pipeline import make_train_dataset
-from trainer.data.splits import MemorySplit
+from trainer.data.sequences import FEATURES
+from trainer.data.splits import GeneratedSplit, MemorySplit
 from trainer.distribution.cluster import read_tf_config
 from trainer.distribution.strategy import make_strategy
 from trainer.model.distortion import Distortion
@@ -30,7 +32,10 @@ if num_examples:
     rows = np.arange(num_examples)
     split = MemorySplit({"label": tf.constant(rows)})
 else:
-    split = make_fresh_split(seqdigits_tfds.Builder(config="optdigits"), seed)
+    sequences = Sequences(
+        dataclasses.replace(find_config("optdigits"), seed=seed)
+    )
+    split = GeneratedSplit(sequences.make_examples, len(sequences), FEATURES)
 batches = iter(
     strategy.distribute_datasets_from_function(
         lambda context: make_train_dataset(

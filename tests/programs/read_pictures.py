@@ -8,7 +8,7 @@ import pathlib
 import sys
 
 import pictures
-from trainer.terminal.startup import quiet_tensorflow
+from seqdigits_tfds.terminal import quiet_tensorflow
 
 
 def read(model, folder):

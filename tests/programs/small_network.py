@@ -44,7 +44,7 @@ def register():
 
 
 if __name__ == "__main__":
-    from trainer.terminal.startup import quiet_tensorflow
+    from seqdigits_tfds.terminal import quiet_tensorflow
 
     with quiet_tensorflow():
         register()

@@ -12,8 +12,8 @@ docs/pipeline.md explains the idea and its use with Keras, PyTorch and JAX.
 In the order of the data's way: `records` (random access to files), `features`
 (bytes to tensors), `splits` (rows to examples), `pipeline` (positions to
 batches), `randomness` (every random number). The other modules are about
-`seqdigits`: `dataset` chooses and prepares it, `fresh` composes new sequences,
-`sequences` has the shape and text of an example.
+`seqdigits`: `dataset` chooses and prepares it, `sequences` has the shape and
+text of an example.
 """
 
 from trainer.data.pipeline import (
@@ -22,10 +22,11 @@ from trainer.data.pipeline import (
     make_train_dataset,
 )
 from trainer.data.randomness import draw
-from trainer.data.splits import Split, open_split
+from trainer.data.splits import GeneratedSplit, Split, open_split
 
 __all__ = [
     "PADDING",
+    "GeneratedSplit",
     "Split",
     "draw",
     "make_eval_dataset",

@@ -7,7 +7,7 @@ import sys
 import tensorflow_datasets as tfds
 
 from seqdigits_tfds import InputError, mnist_files
-from trainer.data.records import verify_records
+from seqdigits_tfds.builder_config import restore_config
 
 AUTO = "auto"
 MNIST = "seqdigits/mnist"
@@ -67,21 +67,23 @@ def choose_dataset(
 def prepare_dataset(
     builder: tfds.core.DatasetBuilder, manual_dir: str | None
 ) -> str:
-    """Prepares the dataset if necessary, and verifies that it is complete.
+    """Prepares the dataset if necessary.
 
     Args:
       builder: From `choose_dataset`.
       manual_dir: Directory with MNIST's four files; None for TFDS's default.
 
     Returns:
-      The digest of the dataset's records; see `records.verify_records`.
+      The digest of its examples; see `seqdigits_tfds.records.digest_examples`.
 
     Raises:
-      InputError: If the dataset can't be prepared, or is damaged.
+      InputError: If the dataset can't be prepared, or comes from an earlier
+        version.
     """
     if not builder.is_prepared():
         _prepare(builder, manual_dir)
-    return verify_records(builder)
+    restore_config(builder.info)
+    return builder.info.metadata["digest"]
 
 
 def _make_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:

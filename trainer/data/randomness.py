@@ -3,7 +3,6 @@
 | purpose | generator | a function of |
 |---|---|---|
 | `ORDER`: the order of an epoch | `permute` | seed, epoch, place |
-| `COMPOSITION`: fresh sequences | `draw` | seed, position |
 | `DISTORTION`: distortion | `draw` | seed, position |
 | initial weights | Keras's, by `seed_keras` | seed, order of the layers |
 | dropout of `seed_cnn` | Keras's, by `seed_keras` | seed, step, replica |
@@ -41,7 +40,6 @@ class Purpose(enum.IntEnum):
     """The independent random streams. Changing a value changes all results."""
 
     ORDER = 0
-    COMPOSITION = 1
     DISTORTION = 2
 
 

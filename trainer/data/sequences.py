@@ -6,8 +6,6 @@ from typing import Any, Self
 import numpy as np
 import tensorflow_datasets as tfds
 
-from seqdigits_tfds import BLANK
-
 FEATURES = ("image", "label")
 """The features of `seqdigits` that are read."""
 
@@ -42,16 +40,22 @@ class ExampleShape:
         return cls(tuple(model.input_shape[1:]), *model.output_shape[1:])
 
 
-def to_text(sequence: np.ndarray, empty: str = "(blank)") -> str:
+def to_text(
+    sequence: np.ndarray, num_classes: int, empty: str = "(blank)"
+) -> str:
     """Writes a sequence as text, such as "407".
 
     Args:
       sequence: int [positions], classes.
+      num_classes: Number of classes, the last of which is the blank.
       empty: The text of a sequence that has only blanks.
 
     Returns:
-      The digits. A blank before the last digit, which is always a mistake,
-      becomes "_".
+      The classes, separated by spaces if there are more than ten. A blank
+      before the last one, which is always a mistake, becomes "_".
     """
-    digits = ("_" if label == BLANK else str(label) for label in sequence)
-    return "".join(digits).rstrip("_") or empty
+    blank = num_classes - 1
+    classes = ["_" if label == blank else str(label) for label in sequence]
+    while classes and classes[-1] == "_":
+        classes.pop()
+    return ("" if blank <= 10 else " ").join(classes) or empty

@@ -1,4 +1,4 @@
-"""Turns rows into examples: from memory, or from records on disk.
+"""Turns rows into examples: from memory, from records on disk, or generated.
 
 A row is the number of an example in a split: 0 is the first one on disk. The
 same row gives the same example, whether it comes from memory or from disk.
@@ -6,17 +6,17 @@ same row gives the same example, whether it comes from memory or from disk.
 
 import abc
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from seqdigits_tfds.terminal import Progress
 from trainer.data.features import choose_features, decode_records
 from trainer.data.randomness import permute
 from trainer.data.records import explain_read_errors, open_records
-from trainer.terminal.progress import Progress
 
 Examples = dict[str, tf.Tensor]
 """A batch of examples: a tensor [b, ...] for each feature, by name."""
@@ -111,6 +111,51 @@ class DiskSplit(Split):
         return decode_records(
             tf.ensure_shape(records, rows.shape), self._features
         )
+
+
+class GeneratedSplit(Split):
+    """An endless split that makes the example of each position when needed.
+
+    Args:
+      make_examples: Makes the examples of some positions, int64 [b]: an array
+        [b, ...] for each feature, by name. Called from several threads.
+      num_examples: Number of examples that count as an epoch.
+      features: Names of the features to use.
+    """
+
+    def __init__(
+        self,
+        make_examples: Callable[[np.ndarray], Mapping[str, np.ndarray]],
+        num_examples: int,
+        features: Sequence[str],
+    ) -> None:
+        one = make_examples(np.zeros(1, np.int64))
+        self._specs = {name: one[name] for name in features}
+        self._make_examples = make_examples
+        self._num_examples = num_examples
+
+    def __len__(self) -> int:
+        return self._num_examples
+
+    def order(self, seed: int, positions: tf.Tensor) -> tf.Tensor:
+        """See `Split.order`. Every epoch has new examples."""
+        return positions
+
+    def read(self, rows: tf.Tensor) -> Examples:
+        """See `Split.read`."""
+
+        def make(rows: np.ndarray) -> list[np.ndarray]:
+            examples = self._make_examples(rows)
+            return [examples[name] for name in self._specs]
+
+        dtypes = [value.dtype for value in self._specs.values()]
+        values = tf.numpy_function(make, [rows], dtypes, stateful=False)
+        return {
+            name: tf.ensure_shape(value, (rows.shape[0], *spec.shape[1:]))
+            for value, (name, spec) in zip(
+                values, self._specs.items(), strict=True
+            )
+        }
 
 
 def open_split(

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from seqdigits_tfds.terminal import Progress
 from trainer.data import pipeline
 from trainer.data.splits import Split
 from trainer.model.steps import PredictStep
-from trainer.terminal.progress import Progress
 
 BATCH_SIZE = 500
 """Number of images per step over all replicas. It does not affect results."""

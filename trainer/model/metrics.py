@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from seqdigits_tfds import BLANK
-
 
 @dataclasses.dataclass(frozen=True)
 class Metrics:
@@ -27,8 +25,8 @@ class Metrics:
       by_length: Sequence accuracy of the images with 1, 2, ... digits. The keys
         are numbers of digits, as strings for JSON.
       by_position: Individual accuracy at each position, from the left.
-      by_digit: Individual accuracy of the positions whose label is "0", ...,
-        "9" or "blank".
+      by_digit: Individual accuracy of the positions whose label is "0", "1",
+        ... or "blank".
     """
 
     num_images: int
@@ -49,11 +47,12 @@ def compute_metrics(logits: np.ndarray, labels: np.ndarray) -> Metrics:
 
     Args:
       logits: float32 [n, positions, classes].
-      labels: int [n, positions], padded with `BLANK`.
+      labels: int [n, positions], padded with the last class, the blank.
     """
+    blank = logits.shape[-1] - 1
     correct = logits.argmax(axis=-1) == labels
     all_correct = correct.all(axis=1)
-    lengths = (labels != BLANK).sum(axis=1)
+    lengths = (labels != blank).sum(axis=1)
     log_probabilities = np.take_along_axis(
         special.log_softmax(logits.astype(np.float64), axis=-1),
         labels[..., None],
@@ -70,7 +69,7 @@ def compute_metrics(logits: np.ndarray, labels: np.ndarray) -> Metrics:
         },
         by_position=correct.mean(axis=0).tolist(),
         by_digit={
-            "blank" if digit == BLANK else str(digit): float(
+            "blank" if digit == blank else str(digit): float(
                 correct[labels == digit].mean()
             )
             for digit in np.unique(labels)

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from scipy import ndimage
 
 from seqdigits_tfds import InputError, rendering
-from seqdigits_tfds.glyphs import GLYPH_SIZE
+from seqdigits_tfds.sources import GLYPH_SIZE
 from trainer.data.sequences import ExampleShape
 
 _WORKING_SIZE = 640

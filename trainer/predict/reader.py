@@ -119,7 +119,9 @@ def read_pictures(
             for number, found in zip(images, probabilities, strict=True):
                 readings[number] = dataclasses.replace(
                     readings[number],
-                    digits=to_text(found.argmax(axis=-1), empty=""),
+                    digits=to_text(
+                        found.argmax(axis=-1), found.shape[-1], empty=""
+                    ),
                     confidence=float(found.max(axis=-1).prod()),
                 )
                 if show is not None:

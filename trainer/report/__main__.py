@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from trainer.terminal.startup import quiet_tensorflow
+from seqdigits_tfds.terminal import quiet_tensorflow
 
 with quiet_tensorflow():
     from trainer.report.page import write_report

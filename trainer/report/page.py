@@ -109,7 +109,7 @@ def _make_page(
             "replicas": ", then ".join(
                 str(segment["num_replicas"]) for segment in config["segments"]
             ),
-            "records (SHA-256)": config["dataset"]["sha256"],
+            "digest of the examples": config["dataset"]["digest"],
         },
     )
     return html, svgs

@@ -8,7 +8,6 @@ import numpy as np
 import sklearn.metrics
 from matplotlib.figure import Figure
 
-from seqdigits_tfds import BLANK
 from seqdigits_tfds.png import encode_png
 from trainer.data.sequences import to_text
 from trainer.report import charts
@@ -107,7 +106,7 @@ def show_confusion(
     labels = predictions.labels
     predicted = predictions.logits.argmax(axis=-1)
     num_classes = predictions.logits.shape[-1]
-    classes = [*map(str, range(BLANK)), "blank"]
+    classes = [*map(str, range(num_classes - 1)), "blank"]
     counts = np.stack(
         [
             sklearn.metrics.confusion_matrix(
@@ -176,8 +175,8 @@ def show_examples(predictions: SavedPredictions) -> list[dict[str, Any]]:
     pictures = [
         {
             "png": to_base64(encode_png(image)),
-            "actual": to_text(label),
-            "predicted": to_text(reading),
+            "actual": to_text(label, logits.shape[-1]),
+            "predicted": to_text(reading, logits.shape[-1]),
             "confidence": percent(confidence),
             "wrong": bool((label != reading).any()),
         }

@@ -78,7 +78,8 @@ def print_samples(logits: np.ndarray, labels: np.ndarray) -> None:
     print("\nSamples of the test split:\n  actual   predicted")
     for actual, predicted in zip(labels, logits.argmax(axis=-1), strict=True):
         mark = "" if (actual == predicted).all() else "  wrong"
-        print(f"  {to_text(actual):<8} {to_text(predicted):<8}{mark}")
+        texts = [to_text(row, logits.shape[-1]) for row in (actual, predicted)]
+        print("  {:<8} {:<8}{}".format(*texts, mark))
 
 
 def print_end(config: TrainConfig, num_steps: int, metrics: Metrics) -> None:

@@ -121,11 +121,11 @@ class RunDirectory:
 
         Args:
           config: The resolved settings.
-          dataset_digest: SHA-256 of the dataset's records.
+          dataset_digest: Digest of the dataset's examples.
 
         Raises:
           InputError: If the directory is not writable, is in use by another
-            process, or belongs to a run with other settings or records.
+            process, or belongs to a run with other settings or examples.
         """
         self._path.mkdir(parents=True, exist_ok=True)
         try:
@@ -135,7 +135,7 @@ class RunDirectory:
                 f"{self._path} is in use by another trainer; wait until it"
                 " ends, or choose another --workdir"
             ) from error
-        dataset = {"name": config.dataset, "sha256": dataset_digest}
+        dataset = {"name": config.dataset, "digest": dataset_digest}
         self.check(config)
         if self._config.exists():
             self._check_equal("dataset", dataset)

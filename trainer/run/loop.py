@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import tensorflow as tf
 
+from seqdigits_tfds.terminal import Progress
 from trainer.config import TrainConfig
 from trainer.data import pipeline
 from trainer.data.sequences import to_text
@@ -27,7 +28,6 @@ from trainer.run.learner import Learner
 from trainer.run.preemption import Preemption
 from trainer.run.schedule import Schedule
 from trainer.run.throughput import Throughput
-from trainer.terminal.progress import Progress
 
 _NUM_MISREAD = 8
 """Maximum number of misread images of a validation that are given to
@@ -173,13 +173,17 @@ class Loop:
     def _write_misread(self, predictions: Predictions) -> None:
         labels = predictions.labels
         predicted = predictions.logits.argmax(axis=-1)
+        num_classes = predictions.logits.shape[-1]
         rows = np.flatnonzero((predicted != labels).any(axis=-1))
         rows = rows[:_NUM_MISREAD]
         self._history.tensorboard.write_images(
             self.position.step,
             self._splits["validation"].read(rows)["image"].numpy(),
             [
-                f"{to_text(labels[row])}, {to_text(predicted[row])}"
+                ", ".join(
+                    to_text(sequences[row], num_classes)
+                    for sequences in (labels, predicted)
+                )
                 for row in rows
             ],
         )

@@ -1,0 +1,184 @@
+"""Makes every example of prepared datasets again, and compares.
+
+  python -m seqdigits_tfds.verify ~/tensorflow_datasets/seqdigits/mnist/2.0.0
+
+The arguments are folders of prepared datasets. Prints the digest of each
+(see `records.digest_examples`), or the first difference.
+"""
+
+import collections
+import functools
+import os
+from collections.abc import Callable, Sequence
+from concurrent import futures
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+from absl import app, flags, logging
+
+from seqdigits_tfds.builder_config import restore_config
+from seqdigits_tfds.errors import InputError
+from seqdigits_tfds.reading import (
+    ADVICE,
+    list_shards,
+    make_error,
+    read_info,
+    read_records,
+)
+from seqdigits_tfds.records import (
+    Examples,
+    MakeExamples,
+    Shard,
+    Written,
+    add_up,
+    digest_examples,
+    to_hex,
+)
+from seqdigits_tfds.sequences import make_splits
+from seqdigits_tfds.sources import load_glyphs
+from seqdigits_tfds.terminal import Progress, quiet_tensorflow
+
+_MANUAL_DIR = flags.DEFINE_string(
+    "manual_dir", None, "Directory with MNIST's four files."
+)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Verifies datasets, and prints the digest of each."""
+    logging.set_verbosity(logging.ERROR)
+    if len(argv) < 2:
+        raise app.UsageError("the folder of a prepared dataset is missing")
+    with quiet_tensorflow():
+        pass
+    for folder in argv[1:]:
+        print(f"{folder}: {verify_dataset(folder, _MANUAL_DIR.value)}")
+
+
+def verify_dataset(
+    folder: str | os.PathLike, manual_dir: str | None = None
+) -> str:
+    """Compares all examples of a prepared dataset with what they must be.
+
+    Args:
+      folder: The folder of a prepared dataset of `seqdigits`.
+      manual_dir: Directory with MNIST's four files; None for TFDS's default.
+        They are downloaded if the directory does not have them.
+
+    Returns:
+      The digest of its examples; see `records.digest_examples`.
+
+    Raises:
+      InputError: If a file is missing or damaged, or an example differs.
+    """
+    path = tfds.core.Path(folder).expanduser()
+    info = read_info(path)
+    config = restore_config(info)
+    # The folders above are the config, the dataset and the data directory.
+    data_dir = path.parents[2]
+    source = load_glyphs(config, data_dir, manual_dir)
+    shards = list_shards(info, config.splits)
+    compare = functools.partial(
+        _compare,
+        make_examples=make_splits(config, source),
+        decode=_make_decoder(info.features),
+    )
+    num_threads = os.cpu_count() or 1
+    num_examples = sum(shard.stop - shard.start for shard in shards)
+    parts: list[Written] = []
+    pending: collections.deque[futures.Future[Written]] = collections.deque()
+    with (
+        Progress(num_examples, f"Verifying {path}", "examples") as progress,
+        futures.ThreadPoolExecutor(num_threads) as executor,
+    ):
+
+        def finish(most_left: int) -> None:
+            while len(pending) > most_left:
+                parts.append(pending.popleft().result())
+                progress.advance(parts[-1].num_examples)
+
+        try:
+            for shard in shards:
+                for start, records in read_records(shard, info.file_format):
+                    pending.append(
+                        executor.submit(compare, shard, start, records)
+                    )
+                    finish(most_left=2 * num_threads)
+            finish(most_left=0)
+        finally:
+            executor.shutdown(cancel_futures=True)
+    digest = to_hex(add_up(parts).digest)
+    if digest != info.metadata["digest"]:
+        raise InputError(
+            f"{path / 'metadata.json'} must have the digest {digest}, found"
+            f" {info.metadata['digest']}; {ADVICE}"
+        )
+    return digest
+
+
+def _make_decoder(
+    features: tfds.features.FeaturesDict,
+) -> Callable[[Any], Examples]:
+    """Returns a function that decodes a string tensor of records."""
+    import tensorflow as tf
+
+    signature = {
+        name: tf.TensorSpec(info.shape, info.tf_dtype)
+        for name, info in features.get_tensor_info().items()
+    }
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def decode(records: tf.Tensor) -> dict[str, tf.Tensor]:
+        return tf.map_fn(
+            features.deserialize_example, records, fn_output_signature=signature
+        )
+
+    return lambda records: {
+        name: values.numpy() for name, values in decode(records).items()
+    }
+
+
+def _compare(
+    shard: Shard,
+    start: int,
+    records: Any,
+    *,
+    make_examples: MakeExamples,
+    decode: Callable[[Any], Examples],
+) -> Written:
+    """Compares the examples of a shard from an index on."""
+    import tensorflow as tf
+
+    indices = np.arange(start, start + len(records))
+    try:
+        found = decode(records)
+    except tf.errors.OpError as error:
+        raise make_error(
+            shard,
+            f"has a record that is no example of its dataset, between {start}"
+            f" and {indices[-1]}",
+        ) from error
+    wanted = make_examples(shard.split, indices)
+    # The first example that differs, and its first feature.
+    differences = [
+        (int(places[0, 0]), number, name, places[0])
+        for number, name in enumerate(wanted)
+        if len(places := np.argwhere(found[name] != wanted[name]))
+    ]
+    if differences:
+        example, _, name, place = min(differences, key=lambda item: item[:2])
+        raise make_error(
+            shard,
+            f"differs in example {start + example} of {shard.split}:"
+            f" {name}{place[1:].tolist() or ''} must be"
+            f" {wanted[name][tuple(place)]}, found {found[name][tuple(place)]}",
+        )
+    return Written(
+        num_examples=len(indices),
+        num_bytes=0,
+        digest=digest_examples(shard.split, indices, wanted),
+    )
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,1 +1,0 @@
-"""The terminal output of all programs: `progress`, and a quiet `startup`."""
