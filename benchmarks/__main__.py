@@ -2,8 +2,8 @@
 
   python -m benchmarks --manual_dir=path/to/mnist [BENCHMARK ...]
 
-The benchmarks are `build`, `loaders`, `small_images`, `sizes` and `step`; all
-run by default. Each prints tables of medians.
+The benchmarks are `build`, `loaders`, `small_images`, `sequences`, `sizes` and
+`step`; all run by default. Each prints tables of medians.
 """
 
 import pathlib

@@ -12,6 +12,7 @@ from benchmarks.compare_loaders import (
     compare_loaders,
     compare_small_images,
 )
+from benchmarks.compare_sequences import compare_sequences
 from benchmarks.compare_sizes import compare_sizes
 from benchmarks.compare_steps import compare_steps
 from benchmarks.measuring import Comparison
@@ -26,6 +27,7 @@ BENCHMARKS: Mapping[
     "build": compare_builds,
     _LOADERS: compare_loaders,
     _SMALL_IMAGES: compare_small_images,
+    "sequences": compare_sequences,
     "sizes": compare_sizes,
     "step": compare_steps,
 }
