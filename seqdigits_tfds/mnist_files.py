@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 import zlib
 from collections.abc import Mapping
+from concurrent import futures
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -126,29 +127,28 @@ def find_or_download(dl_manager: tfds.download.DownloadManager) -> Files:
         manual_dir, files = "the manual directory", None
     if files is not None:
         return files
-    reason = why_not_downloadable(dl_manager.download_dir)
-    if reason is not None:
-        raise errors.InputError(describe_missing_files(manual_dir, reason))
     reasons = []
+    was_downloaded = _was_downloaded(dl_manager.download_dir)
     for mirror in MIRRORS:
-        try:
-            files = dl_manager.download(
-                {name: f"{mirror}{name}.gz" for name in _FILES}
-            )
-            read_arrays(files)
-        except Exception as error:  # From TFDS, requests or the disk.
-            reasons.append(f"{mirror}: {' '.join(str(error).split())}")
-        else:
-            return files
+        # TFDS's own downloader retries for minutes before it gives up.
+        reason = None if was_downloaded else _why_unreachable(mirror)
+        if reason is None:
+            try:
+                files = dl_manager.download(
+                    {name: f"{mirror}{name}.gz" for name in _FILES}
+                )
+                read_arrays(files)
+                return files
+            except Exception as error:  # From TFDS, requests or the disk.
+                reason = " ".join(str(error).split())
+        reasons.append(reason)
     raise errors.InputError(
         describe_missing_files(manual_dir, "; ".join(reasons))
     )
 
 
 def why_not_downloadable(download_dir: tfds.core.Path) -> str | None:
-    """Finds out, within seconds, why MNIST can't be downloaded.
-
-    TFDS's own downloader retries for minutes before it gives up.
+    """Finds out, within 8 seconds, why MNIST can't be downloaded.
 
     Args:
       download_dir: TFDS's directory for downloads; it need not exist.
@@ -156,13 +156,18 @@ def why_not_downloadable(download_dir: tfds.core.Path) -> str | None:
     Returns:
       The reason; None if MNIST was downloaded before or a server answers.
     """
-    # TFDS adds the name of the URL's folder and a checksum to the file's name.
-    if download_dir.exists() and all(
-        any(download_dir.glob(f"seqdigits/*{name}*.gz")) for name in _FILES
-    ):
+    if _was_downloaded(download_dir):
         return None
-    reasons = [_why_unreachable(mirror) for mirror in MIRRORS]
+    with futures.ThreadPoolExecutor() as executor:
+        reasons = list(executor.map(_why_unreachable, MIRRORS))
     return None if None in reasons else reasons[0]
+
+
+def _was_downloaded(download_dir: tfds.core.Path) -> bool:
+    # TFDS adds the name of the URL's folder and a checksum to the file's name.
+    return download_dir.exists() and all(
+        any(download_dir.glob(f"seqdigits/*{name}*.gz")) for name in _FILES
+    )
 
 
 def describe_missing_files(manual_dir: object, reason: str) -> str:

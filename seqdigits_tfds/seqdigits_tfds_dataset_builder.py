@@ -18,7 +18,6 @@ from seqdigits_tfds.records import MakeExamples
 from seqdigits_tfds.sequences import make_splits
 from seqdigits_tfds.sources import (
     BLANK_NAME,
-    GlyphSource,
     find_source,
     load_glyphs,
 )
@@ -125,15 +124,3 @@ class Builder(IndexedBuilder):
             self.builder_config, self.data_dir_root, dl_manager=dl_manager
         )
         return make_splits(self.builder_config, source)
-
-    def load_glyphs(self, manual_dir: str | None = None) -> GlyphSource:
-        """Loads all glyphs of the config's source.
-
-        Args:
-          manual_dir: Directory with MNIST's four files; None for TFDS's
-            default. They are downloaded if the directory does not have them.
-
-        Raises:
-          InputError: If the glyphs are not available, or can't be used.
-        """
-        return load_glyphs(self.builder_config, self.data_dir_root, manual_dir)

@@ -18,16 +18,21 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def serve(monkeypatch):
-    """Serves a folder in place of MNIST's mirrors."""
+    """Serves folders in place of MNIST's mirrors; None is unreachable."""
     servers = []
 
-    def start(folder):
+    def serve_one(folder):
+        if folder is None:
+            return "http://127.0.0.1:9/"  # Nothing listens on this port.
         handler = functools.partial(QuietHandler, directory=folder)
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         servers.append(server)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/"
-        monkeypatch.setattr(mnist_files, "MIRRORS", (url,))
+        return f"http://127.0.0.1:{server.server_port}/"
+
+    def start(*folders):
+        mirrors = tuple(map(serve_one, folders))
+        monkeypatch.setattr(mnist_files, "MIRRORS", mirrors)
 
     yield start
     for server in servers:
@@ -48,6 +53,16 @@ def test_missing_files_are_downloaded(serve, mnist_dir, tmp_path):
     builder = prepare(tmp_path)
     assert builder.info.splits["train"].num_examples == 10
     assert len(list((tmp_path / "downloads").rglob("*ubyte*.gz"))) == 4
+
+
+def test_mirrors_are_tried_in_turn(serve, mnist_dir, tmp_path):
+    """One can't be reached, one has damaged files, one has the files."""
+    (tmp_path / "damaged").mkdir()
+    for path in mnist_dir.glob("*.gz"):
+        (tmp_path / "damaged" / path.name).write_bytes(path.read_bytes()[:999])
+    serve(None, tmp_path / "damaged", mnist_dir)
+    builder = prepare(tmp_path / "data")
+    assert builder.info.splits["train"].num_examples == 10
 
 
 def test_a_server_without_the_files_is_reported_in_one_line(serve, tmp_path):

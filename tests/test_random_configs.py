@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 
 import seqdigits_tfds
 from redraw import find_box, redraw
-from seqdigits_tfds import InputError, SeqDigitsConfig
+from seqdigits_tfds import InputError, SeqDigitsConfig, Sequences
 from seqdigits_tfds.verify import verify_dataset
 
 RANGES = {
@@ -88,7 +88,7 @@ def check(fields, data_dir, name):
     config = SeqDigitsConfig(name=name, **fields)
     builder = seqdigits_tfds.Builder(data_dir=data_dir, config=config)
     builder.download_and_prepare()
-    source = builder.load_glyphs()
+    source = Sequences(config).source
     longest = fields.get("max_train_digits", fields["max_digits"])
     for split, settings in builder.info.splits.items():
         examples = tfds.as_numpy(
