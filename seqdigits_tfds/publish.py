@@ -273,12 +273,10 @@ def _count(
     Returns:
       int64 [splits, max_digits + 1] and [splits, classes], the blank included.
     """
-    import tensorflow as tf
+    # Imported here, because it imports TensorFlow.
+    from seqdigits_tfds.decoding import choose_features, decode_records
 
-    wanted = {
-        name: tf.io.FixedLenFeature(info.features[name].shape, tf.int64)
-        for name in ("label", "length")
-    }
+    features = choose_features(info, ["label", "length"])
     num_classes = info.features["label"].feature.num_classes
     rows = {split: row for row, split in enumerate(info.splits)}
     lengths = np.zeros((len(rows), config.max_digits + 1), np.int64)
@@ -288,8 +286,7 @@ def _count(
         for shard in list_shards(info, config.splits):
             row = rows[shard.split]
             for _, records in read_records(shard, info.file_format):
-                # TFDS parses records one by one, which is slow.
-                batch = tf.io.parse_example(records, wanted)
+                batch = decode_records(records, features)
                 lengths[row] += np.bincount(
                     batch["length"], minlength=config.max_digits + 1
                 )

@@ -9,7 +9,7 @@ The arguments are folders of prepared datasets. Prints the digest of each
 import collections
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from typing import Any
 
@@ -27,7 +27,6 @@ from seqdigits_tfds.reading import (
     read_records,
 )
 from seqdigits_tfds.records import (
-    Examples,
     MakeExamples,
     Shard,
     Written,
@@ -71,6 +70,9 @@ def verify_dataset(
     Raises:
       InputError: If a file is missing or damaged, or an example differs.
     """
+    # Imported here, because `seqdigits_tfds.decoding` imports TensorFlow.
+    from seqdigits_tfds.decoding import choose_features, decode_records
+
     path = tfds.core.Path(folder).expanduser()
     info = read_info(path)
     config = restore_config(info)
@@ -81,7 +83,9 @@ def verify_dataset(
     compare = functools.partial(
         _compare,
         make_examples=make_splits(config, source),
-        decode=_make_decoder(info.features),
+        decode=functools.partial(
+            decode_records, features=choose_features(info)
+        ),
     )
     num_threads = os.cpu_count() or 1
     num_examples = sum(shard.stop - shard.start for shard in shards)
@@ -116,42 +120,22 @@ def verify_dataset(
     return digest
 
 
-def _make_decoder(
-    features: tfds.features.FeaturesDict,
-) -> Callable[[Any], Examples]:
-    """Returns a function that decodes a string tensor of records."""
-    import tensorflow as tf
-
-    signature = {
-        name: tf.TensorSpec(info.shape, info.tf_dtype)
-        for name, info in features.get_tensor_info().items()
-    }
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def decode(records: tf.Tensor) -> dict[str, tf.Tensor]:
-        return tf.map_fn(
-            features.deserialize_example, records, fn_output_signature=signature
-        )
-
-    return lambda records: {
-        name: values.numpy() for name, values in decode(records).items()
-    }
-
-
 def _compare(
     shard: Shard,
     start: int,
     records: Any,
     *,
     make_examples: MakeExamples,
-    decode: Callable[[Any], Examples],
+    decode: Callable[[Any], Mapping[str, Any]],
 ) -> Written:
     """Compares the examples of a shard from an index on."""
     import tensorflow as tf
 
     indices = np.arange(start, start + len(records))
     try:
-        found = decode(records)
+        found = {
+            name: values.numpy() for name, values in decode(records).items()
+        }
     except tf.errors.OpError as error:
         raise make_error(
             shard,

@@ -7,7 +7,7 @@ import tensorflow as tf
 from PIL import Image
 
 from seqdigits_tfds import png
-from trainer.data.features import decode_pngs
+from seqdigits_tfds.decoding import decode_pngs
 
 IMAGES = np.random.default_rng(0).integers(
     0, 256, (23, 64, 48, 1), dtype=np.uint8

@@ -92,7 +92,7 @@ def test_a_signal_during_the_test_stops_immediately(
 def test_a_signal_during_preparation_leaves_no_files(
     train_here, tmp_path, monkeypatch
 ):
-    send_signal_at(monkeypatch, records, "_serialize", 3)
+    send_signal_at(monkeypatch, records, "encode_examples", 3)
     with pytest.raises(SystemExit):
         train_here(
             tmp_path / "run",

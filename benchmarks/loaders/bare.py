@@ -31,19 +31,19 @@ class InOrder(Loader):
 
     def open(self) -> None:
         """Finds the files."""
-        from trainer.data.features import choose_features
+        from seqdigits_tfds.decoding import choose_features
 
         builder = self._files.make_builder()
         self._paths = [
             str(path) for path in builder.info.splits["train"].filepaths
         ]
-        self._features = choose_features(builder, ["image", "label"])
+        self._features = choose_features(builder.info, ["image", "label"])
 
     def epoch(self, batch_size: int) -> Batches:
         """Reads all files, one after the other."""
         import tensorflow as tf
 
-        from trainer.data.features import decode_records
+        from seqdigits_tfds.decoding import decode_records
         from trainer.data.splits import map_ahead
 
         def decode(records: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -9,11 +9,11 @@ Open a split, then make training or evaluation batches of it:
 
 docs/pipeline.md explains the idea and its use with Keras, PyTorch and JAX.
 
-In the order of the data's way: `records` (random access to files), `features`
-(bytes to tensors), `splits` (rows to examples), `pipeline` (positions to
-batches), `randomness` (every random number). The other modules are about
-`seqdigits`: `dataset` chooses and prepares it, `sequences` has the shape and
-text of an example.
+In the order of the data's way: `records` (random access to files), `splits`
+(rows to examples), `pipeline` (positions to batches), `randomness` (every
+random number). `seqdigits_tfds.decoding` makes tensors of records. The other
+modules are about `seqdigits`: `dataset` chooses and prepares it, `sequences`
+has the shape and text of an example.
 """
 
 from trainer.data.pipeline import (

@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from seqdigits_tfds.decoding import choose_features, decode_records
 from seqdigits_tfds.terminal import Progress
-from trainer.data.features import choose_features, decode_records
 from trainer.data.randomness import permute
 from trainer.data.records import explain_read_errors, open_records
 
@@ -93,7 +93,7 @@ class DiskSplit(Split):
         split: str,
         features: Sequence[str] | None = None,
     ) -> None:
-        self._features = choose_features(builder, features)
+        self._features = choose_features(builder.info, features)
         self._records = open_records(builder, split)
 
     def __len__(self) -> int:

@@ -1,29 +1,30 @@
-"""Decodes the chosen features of a batch of records."""
+"""Decodes records of any TFDS dataset, a batch at a time."""
 
 from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from seqdigits_tfds import InputError, png
+from seqdigits_tfds import png
+from seqdigits_tfds.errors import InputError
 
 Features = Mapping[str, tfds.features.FeatureConnector]
 
 
 def choose_features(
-    builder: tfds.core.DatasetBuilder, names: Sequence[str] | None = None
+    info: tfds.core.DatasetInfo, names: Sequence[str] | None = None
 ) -> Features:
     """Chooses features of a dataset, all of which must have a fixed shape.
 
     Args:
-      builder: A builder.
+      info: The dataset's metadata.
       names: Names of features at the top level; None for all of them.
 
     Raises:
       InputError: If a feature does not exist, or its values can't be stacked in
         batches.
     """
-    features = builder.info.features
+    features = info.features
     problems = {
         name: problem
         for name in sorted(features)
@@ -38,7 +39,7 @@ def choose_features(
     if refused:
         possible = sorted(features.keys() - problems.keys())
         raise InputError(
-            f"features of {builder.info.full_name} must exist and have a fixed"
+            f"features of {info.full_name} must exist and have a fixed"
             f" shape, but {', '.join(refused)}; choose features={possible} or"
             " some of these"
         )
