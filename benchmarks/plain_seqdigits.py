@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from seqdigits_tfds import errors, mnist_files, sources
-from seqdigits_tfds.builder_config import find_config
+from seqdigits_tfds import errors, glyphs, mnist_files, sources
+from seqdigits_tfds.configs import find_config
 
 NUM_EXAMPLES = {"train": 60_000, "validation": 5_000, "test": 10_000}
 MAX_DIGITS = 5
@@ -59,7 +59,7 @@ class PlainSeqdigits(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(
-        self, source: sources.GlyphSource, split: str
+        self, source: glyphs.GlyphSource, split: str
     ) -> Iterator[tuple[int, dict[str, Any]]]:
         rng = np.random.default_rng(0)
         for key in range(NUM_EXAMPLES[split]):
@@ -80,7 +80,7 @@ class PlainSeqdigits(tfds.core.GeneratorBasedBuilder):
             )
 
 
-def load_glyphs(manual_dir: str | tfds.core.Path) -> sources.GlyphSource:
+def load_glyphs(manual_dir: str | tfds.core.Path) -> glyphs.GlyphSource:
     """Loads MNIST's digits.
 
     Args:

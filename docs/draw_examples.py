@@ -16,7 +16,8 @@ from absl import app, flags
 from PIL import Image, ImageDraw, ImageFont
 
 from seqdigits_tfds import Sequences
-from seqdigits_tfds.builder_config import CONFIGS, SeqDigitsConfig
+from seqdigits_tfds.builder_config import SeqDigitsConfig
+from seqdigits_tfds.configs import CONFIGS
 
 _MANUAL_DIR = flags.DEFINE_string(
     "manual_dir", None, "Directory with MNIST's four files."

@@ -90,15 +90,20 @@ class IndexedBuilder(dataset_builder.FileReaderBuilder):
         # Importing it with this module would make `import seqdigits_tfds` slow.
         import tensorflow as tf
 
+        def is_ready() -> bool:
+            return self.is_prepared() and not overwrites
+
         try:
-            with self._lock_folder():
-                if self.is_prepared() and not overwrites:
+            # A prepared dataset may be in a folder that can't be written.
+            if not is_ready():
+                with self._lock_folder():
                     # Perhaps another process has just built it.
-                    self.info.read_from_directory(self.data_dir)
-                    return
-                super().download_and_prepare(
-                    download_config=download_config, **kwargs
-                )
+                    if not is_ready():
+                        super().download_and_prepare(
+                            download_config=download_config, **kwargs
+                        )
+                        return
+            self.info.read_from_directory(self.data_dir)
         except (OSError, tf.errors.OpError) as error:
             reason = " ".join(str(error).split())
             raise errors.InputError(

@@ -24,8 +24,8 @@ from seqdigits_tfds.builder_config import (
     TILED,
     SeqDigitsConfig,
     SplitSettings,
-    restore_config,
 )
+from seqdigits_tfds.configs import restore_config
 from seqdigits_tfds.croissant import (
     describe_feature,
     list_features,

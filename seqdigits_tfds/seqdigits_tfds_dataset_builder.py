@@ -7,20 +7,13 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from seqdigits_tfds import errors
-from seqdigits_tfds.builder_config import (
-    CONFIGS,
-    SCATTERED,
-    SeqDigitsConfig,
-    find_config,
-)
+from seqdigits_tfds.builder_config import SCATTERED, SeqDigitsConfig
+from seqdigits_tfds.configs import CONFIGS, find_config
+from seqdigits_tfds.glyphs import BLANK_NAME
 from seqdigits_tfds.indexed_builder import IndexedBuilder
 from seqdigits_tfds.records import MakeExamples
 from seqdigits_tfds.sequences import make_splits
-from seqdigits_tfds.sources import (
-    BLANK_NAME,
-    find_source,
-    load_glyphs,
-)
+from seqdigits_tfds.sources import find_source, load_glyphs
 
 
 class Builder(IndexedBuilder):

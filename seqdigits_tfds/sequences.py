@@ -10,12 +10,14 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from seqdigits_tfds import errors, rendering
-from seqdigits_tfds.builder_config import TILED, SeqDigitsConfig, find_config
+from seqdigits_tfds.builder_config import TILED, SeqDigitsConfig
 from seqdigits_tfds.composition import Numbers, Pool, plan_examples
+from seqdigits_tfds.configs import find_config
 from seqdigits_tfds.distractions import add_clutter, add_noise
+from seqdigits_tfds.glyphs import GlyphSource
 from seqdigits_tfds.records import Examples, MakeExamples
 from seqdigits_tfds.scattering import scatter_glyphs
-from seqdigits_tfds.sources import GlyphSource, load_glyphs
+from seqdigits_tfds.sources import load_glyphs
 
 
 class Sequences:

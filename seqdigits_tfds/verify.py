@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from absl import app, flags, logging
 
-from seqdigits_tfds.builder_config import restore_config
+from seqdigits_tfds.configs import restore_config
 from seqdigits_tfds.errors import InputError
 from seqdigits_tfds.reading import (
     ADVICE,

@@ -2,6 +2,7 @@
 
 import json
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,3 +114,14 @@ def test_a_failing_example_stops_the_build(tmp_path, monkeypatch):
     with pytest.raises(ArithmeticError):
         build_custom(tmp_path, **TINY)
     assert not find_partial(tmp_path)
+
+
+def test_a_prepared_dataset_needs_no_lock(tiny_data_dir, tmp_path):
+    """Its folder may be read-only."""
+    folder = tmp_path / "seqdigits" / "tiny"
+    shutil.copytree(tiny_data_dir / "seqdigits" / "tiny", folder)
+    lock = folder / ".2.0.0.lock"
+    lock.unlink()
+    lock.mkdir()  # Can't be opened.
+    builder = build_custom(tmp_path, **TINY)
+    assert builder.info.splits["train"].num_examples == 480

@@ -9,7 +9,7 @@ import pytest
 
 from helpers import ROOT
 from seqdigits_tfds import Sequences
-from seqdigits_tfds.builder_config import CONFIGS, find_config
+from seqdigits_tfds.configs import CONFIGS, find_config
 from seqdigits_tfds.records import digest_examples, to_hex
 
 README = (ROOT / "seqdigits_tfds" / "README.md").read_text()

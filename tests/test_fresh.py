@@ -11,7 +11,8 @@ import tensorflow_datasets as tfds
 
 from glyph_sources import read_glyphs
 from seqdigits_tfds import InputError, Sequences
-from seqdigits_tfds.builder_config import DEFAULT_SEED, restore_config
+from seqdigits_tfds.builder_config import DEFAULT_SEED
+from seqdigits_tfds.configs import restore_config
 from trainer.config import TrainConfig
 from trainer.data import dataset, make_train_dataset, open_split
 from trainer.data.sequences import FEATURES

@@ -13,7 +13,7 @@ import tensorflow_datasets as tfds
 import seqdigits_tfds
 from helpers import TINY, run_python
 from seqdigits_tfds import InputError, SeqDigitsConfig, Sequences
-from seqdigits_tfds.builder_config import CONFIGS
+from seqdigits_tfds.configs import CONFIGS
 
 OOD = {
     "name": "ood",

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from seqdigits_tfds import Sequences
-from seqdigits_tfds.builder_config import restore_config
+from seqdigits_tfds.configs import restore_config
 from trainer.config import DISK, FRESH, TrainConfig
 from trainer.data import GeneratedSplit, Split, dataset, open_split
 from trainer.data.records import explain_read_errors

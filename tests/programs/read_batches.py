@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqdigits_tfds import Sequences
-from seqdigits_tfds.builder_config import find_config
+from seqdigits_tfds.configs import find_config
 from trainer.data.pipeline import make_train_dataset
 from trainer.data.sequences import FEATURES
 from trainer.data.splits import GeneratedSplit, MemorySplit

@@ -7,7 +7,7 @@ import sys
 import tensorflow_datasets as tfds
 
 from seqdigits_tfds import InputError, mnist_files
-from seqdigits_tfds.builder_config import restore_config
+from seqdigits_tfds.configs import restore_config
 
 AUTO = "auto"
 MNIST = "seqdigits/mnist"

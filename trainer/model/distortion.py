@@ -98,8 +98,18 @@ class Distortion:
             _make_spline_matrix(height, rows),
             _make_spline_matrix(width, columns),
         )
+        # On some machines, the rounding of a matrix product depends on the size
+        # of the batch. Float64 keeps that out of the float32 result.
         y, x = (
-            tf.matmul(down, tf.matmul(points, right, transpose_b=True))
+            tf.cast(
+                tf.matmul(
+                    down,
+                    tf.matmul(
+                        tf.cast(points, tf.float64), right, transpose_b=True
+                    ),
+                ),
+                tf.float32,
+            )
             for points in (y, x)
         )
         return _sample(images, y, x)
@@ -119,13 +129,13 @@ def _make_spline_matrix(size: int, num_points: int) -> np.ndarray:
       num_points: Number of control points.
 
     Returns:
-      float32 [size, num_points].
+      float64 [size, num_points].
     """
     places = np.linspace(0, num_points - 3, size)
     distances = np.abs(places[:, None] + 1 - np.arange(num_points))
     near = 2 / 3 - distances**2 * (1 - distances / 2)
     far = np.maximum(2 - distances, 0) ** 3 / 6
-    return np.where(distances < 1, near, far).astype(np.float32)
+    return np.where(distances < 1, near, far)
 
 
 def _sample(images: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
