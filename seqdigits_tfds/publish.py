@@ -35,13 +35,6 @@ from seqdigits_tfds.errors import InputError
 from seqdigits_tfds.reading import list_shards, read_info, read_records
 from seqdigits_tfds.terminal import Progress, quiet_tensorflow
 
-_URL = flags.DEFINE_string(
-    "url", None, "Page on which the dataset is published."
-)
-_DATE_PUBLISHED = flags.DEFINE_string(
-    "date_published", None, "Date of publication, such as 2026-12-31."
-)
-
 CARD, CROISSANT = OUTPUTS = ("README.md", "croissant.json")
 """Names of the files that are written."""
 
@@ -88,7 +81,11 @@ def main(argv: Sequence[str]) -> None:
     with quiet_tensorflow():
         pass
     for folder in argv[1:]:
-        write_card(folder, url=_URL.value, date_published=_DATE_PUBLISHED.value)
+        write_card(
+            folder,
+            url=flags.FLAGS.url,
+            date_published=flags.FLAGS.date_published,
+        )
         print(f"{folder}: wrote {' and '.join(OUTPUTS)}")
 
 
@@ -309,4 +306,9 @@ def _list_percentages(
 
 
 if __name__ == "__main__":
+    # Not on import: programs that use `write_card` have flags of their own.
+    flags.DEFINE_string("url", None, "Page on which the dataset is published.")
+    flags.DEFINE_string(
+        "date_published", None, "Date of publication, such as 2026-12-31."
+    )
     app.run(main)

@@ -38,10 +38,6 @@ from seqdigits_tfds.sequences import make_splits
 from seqdigits_tfds.sources import load_glyphs
 from seqdigits_tfds.terminal import Progress, quiet_tensorflow
 
-_MANUAL_DIR = flags.DEFINE_string(
-    "manual_dir", None, "Directory with MNIST's four files."
-)
-
 
 def main(argv: Sequence[str]) -> None:
     """Verifies datasets, and prints the digest of each."""
@@ -50,8 +46,9 @@ def main(argv: Sequence[str]) -> None:
         raise app.UsageError("the folder of a prepared dataset is missing")
     with quiet_tensorflow():
         pass
+    manual_dir = flags.FLAGS.manual_dir
     for folder in argv[1:]:
-        print(f"{folder}: {verify_dataset(folder, _MANUAL_DIR.value)}")
+        print(f"{folder}: {verify_dataset(folder, manual_dir)}")
 
 
 def verify_dataset(
@@ -165,4 +162,8 @@ def _compare(
 
 
 if __name__ == "__main__":
+    # Not on import: programs that use `verify_dataset` have flags of their own.
+    flags.DEFINE_string(
+        "manual_dir", None, "Directory with MNIST's four files."
+    )
     app.run(main)
