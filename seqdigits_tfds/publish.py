@@ -17,7 +17,7 @@ import jinja2
 import numpy as np
 import tensorflow_datasets as tfds
 import yaml
-from absl import app, flags, logging
+from absl import app, flags
 
 from seqdigits_tfds.builder_config import (
     SCATTERED,
@@ -32,8 +32,13 @@ from seqdigits_tfds.croissant import (
     make_croissant,
 )
 from seqdigits_tfds.errors import InputError
-from seqdigits_tfds.reading import list_shards, read_info, read_records
-from seqdigits_tfds.terminal import Progress, quiet_tensorflow
+from seqdigits_tfds.reading import (
+    list_shards,
+    read_info,
+    read_records,
+    start_program,
+)
+from seqdigits_tfds.terminal import Progress
 
 CARD, CROISSANT = OUTPUTS = ("README.md", "croissant.json")
 """Names of the files that are written."""
@@ -75,12 +80,7 @@ _TEMPLATE = pathlib.Path(__file__).with_name("card.md.jinja")
 
 def main(argv: Sequence[str]) -> None:
     """Publishes datasets."""
-    logging.set_verbosity(logging.ERROR)
-    if len(argv) < 2:
-        raise app.UsageError("the folder of a prepared dataset is missing")
-    with quiet_tensorflow():
-        pass
-    for folder in argv[1:]:
+    for folder in start_program(argv):
         write_card(
             folder,
             url=flags.FLAGS.url,

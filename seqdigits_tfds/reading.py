@@ -1,19 +1,30 @@
 """Reads the records of prepared datasets, shard by shard, and checks them."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import tensorflow_datasets as tfds
+from absl import app, logging
 from tensorflow_datasets.core import file_adapters
 
 from seqdigits_tfds.errors import InputError
 from seqdigits_tfds.records import Shard
+from seqdigits_tfds.terminal import quiet_tensorflow
 
 ADVICE = "copy or build the dataset again"
 
 BLOCK = 500
 """Number of records that are read together."""
+
+
+def start_program(argv: Sequence[str]) -> Sequence[str]:
+    """Starts a program whose arguments are folders, and returns these."""
+    logging.set_verbosity(logging.ERROR)
+    if len(argv) < 2:
+        raise app.UsageError("the folder of a prepared dataset is missing")
+    with quiet_tensorflow():
+        return argv[1:]
 
 
 def read_info(folder: str | os.PathLike) -> tfds.core.DatasetInfo:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from absl import app, flags, logging
+from absl import app, flags
 
 from seqdigits_tfds.configs import restore_config
 from seqdigits_tfds.errors import InputError
@@ -25,6 +25,7 @@ from seqdigits_tfds.reading import (
     make_error,
     read_info,
     read_records,
+    start_program,
 )
 from seqdigits_tfds.records import (
     MakeExamples,
@@ -36,19 +37,14 @@ from seqdigits_tfds.records import (
 )
 from seqdigits_tfds.sequences import make_splits
 from seqdigits_tfds.sources import load_glyphs
-from seqdigits_tfds.terminal import Progress, quiet_tensorflow
+from seqdigits_tfds.terminal import Progress
 
 
 def main(argv: Sequence[str]) -> None:
     """Verifies datasets, and prints the digest of each."""
-    logging.set_verbosity(logging.ERROR)
-    if len(argv) < 2:
-        raise app.UsageError("the folder of a prepared dataset is missing")
-    with quiet_tensorflow():
-        pass
-    manual_dir = flags.FLAGS.manual_dir
-    for folder in argv[1:]:
-        print(f"{folder}: {verify_dataset(folder, manual_dir)}")
+    for folder in start_program(argv):
+        digest = verify_dataset(folder, flags.FLAGS.manual_dir)
+        print(f"{folder}: {digest}")
 
 
 def verify_dataset(
@@ -73,8 +69,10 @@ def verify_dataset(
     path = tfds.core.Path(folder).expanduser()
     info = read_info(path)
     config = restore_config(info)
-    # The folders above are the config, the dataset and the data directory.
-    data_dir = path.parents[2]
+    # The folders above are the config, the dataset and the data directory. A
+    # copy may be anywhere.
+    folders = path.resolve().parents
+    data_dir = folders[min(2, len(folders) - 1)]
     source = load_glyphs(config, data_dir, manual_dir)
     shards = list_shards(info, config.splits)
     compare = functools.partial(
@@ -140,6 +138,14 @@ def _compare(
             f" and {indices[-1]}",
         ) from error
     wanted = make_examples(shard.split, indices)
+    shapes, wanted_shapes = (
+        {name: values.shape[1:] for name, values in examples.items()}
+        for examples in (found, wanted)
+    )
+    if shapes != wanted_shapes:
+        raise make_error(
+            shard, f"must have features {wanted_shapes}, found {shapes}"
+        )
     # The first example that differs, and its first feature.
     differences = [
         (int(places[0, 0]), number, name, places[0])

@@ -117,6 +117,24 @@ def test_another_seed_is_found(folder, tmp_path):
         verify_dataset(folder)
 
 
+def test_other_features_are_found(folder, tmp_path):
+    """Metadata of wider images beside the records."""
+    build_custom(tmp_path, **{**TINY, "name": "other", "image_width": 80})
+    other = tmp_path / "seqdigits" / "other" / "2.0.0"
+    shutil.copy(other / "metadata.json", folder)
+    with pytest.raises(
+        InputError,
+        match=r"must have features .*\(64, 80, 1\).*, found .*64, 64",
+    ):
+        verify_dataset(folder)
+
+
+def test_a_copy_may_be_anywhere(folder, monkeypatch):
+    expected = verify_dataset(folder)
+    monkeypatch.chdir(folder)
+    assert verify_dataset(".") == expected
+
+
 def test_a_standard_config_has_its_own_values(folder):
     """A custom dataset can't pass for one whose digest is published."""
     path = folder / "dataset_info.json"
