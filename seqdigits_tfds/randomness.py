@@ -40,7 +40,8 @@ def draw_words(
     key = hashlib.sha256(name.encode()).digest()[:16]
     generator = np.random.Philox(key=int.from_bytes(key, "little"))
     counts = -(-num_words // _WORDS_PER_COUNT)
-    words = np.empty((len(indices), counts * _WORDS_PER_COUNT), np.uint64)
+    size = counts * _WORDS_PER_COUNT
+    words = np.empty(len(indices) * size, np.uint64)
     # Consecutive examples have consecutive counters: one call for each run.
     breaks = np.flatnonzero(np.diff(indices) != 1) + 1
     starts = [0, *breaks.tolist()] if len(indices) else []
@@ -50,10 +51,10 @@ def draw_words(
     for start, stop in zip(starts, [*starts[1:], len(indices)], strict=False):
         counter[0] = int(indices[start]) * counts
         generator.state = state
-        words[start:stop] = generator.random_raw(
-            words[start:stop].size
-        ).reshape(words[start:stop].shape)
-    return words[:, :num_words]
+        words[start * size : stop * size] = generator.random_raw(
+            (stop - start) * size
+        )
+    return words.reshape(-1, size)[:, :num_words]
 
 
 def to_uniform(
