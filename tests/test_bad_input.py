@@ -172,6 +172,18 @@ def test_damaged_shards(fails, tiny_data_dir, tmp_path, damage, message):
     fails(message, data_dir=str(tmp_path / "data"))
 
 
+def test_the_digest_depends_on_the_records(tiny_data_dir, tmp_path):
+    """Even if they are undamaged, and their number is the same."""
+    shutil.copytree(tiny_data_dir, tmp_path / "data")
+    one, other = sorted((tmp_path / "data").rglob("*train.tfrecord*"))[:2]
+    content = one.read_bytes()
+    builder = tfds.builder("seqdigits/tiny", data_dir=tmp_path / "data")
+    before = dataset.prepare_dataset(builder, None)
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+    assert dataset.prepare_dataset(builder, None) != before
+
+
 def test_the_digest_depends_on_the_examples(tiny_data_dir, tmp_path):
     """Even if name and number of examples are the same."""
     build_custom(tmp_path / "same", **TINY)

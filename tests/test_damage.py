@@ -109,6 +109,7 @@ def test_another_configuration_is_rejected(
     ("section", "name", "message"),
     [
         ("dataset", "digest", "digest is 'other' there"),
+        ("dataset", "sha256", "sha256 is 'other' there"),
         ("config", "distortion", "distortion is 'other' there"),
     ],
 )

@@ -73,6 +73,7 @@ def test_the_run_directory_is_complete(first_run):
     assert config["config"]["dataset"] == "seqdigits/optdigits/2.0.0"
     assert config["config"]["learning_rate"] > 0
     assert len(config["dataset"]["digest"]) == 64
+    assert len(config["dataset"]["sha256"]) == 64
     assert config["segments"] == [
         {
             "step": 0,

@@ -76,13 +76,13 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
         if broadcast(strategy, [run.results is not None])[0]:
             print(f"This run is already finished: see {run.results_path}.")
             return run.results or {}
-        digest = dataset.prepare_dataset(builder, config.manual_dir)
+        digests = dataset.prepare_dataset(builder, config.manual_dir)
         schedule = Schedule.from_config(
             config, builder.info.splits["train"].num_examples
         )
         splits = _open_splits(builder, config)
-        run.lock_and_record(config, digest)
-        check_agreement(strategy, [config.result_settings(), digest])
+        run.lock_and_record(config, digests)
+        check_agreement(strategy, [config.result_settings(), digests])
         learner = Learner(
             config,
             strategy,

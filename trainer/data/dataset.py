@@ -8,6 +8,7 @@ import tensorflow_datasets as tfds
 
 from seqdigits_tfds import InputError, mnist_files
 from seqdigits_tfds.configs import restore_config
+from trainer.data.records import verify_records
 
 AUTO = "auto"
 MNIST = "seqdigits/mnist"
@@ -66,24 +67,28 @@ def choose_dataset(
 
 def prepare_dataset(
     builder: tfds.core.DatasetBuilder, manual_dir: str | None
-) -> str:
-    """Prepares the dataset if necessary.
+) -> dict[str, str]:
+    """Prepares the dataset if necessary, and verifies that it is complete.
 
     Args:
       builder: From `choose_dataset`.
       manual_dir: Directory with MNIST's four files; None for TFDS's default.
 
     Returns:
-      The digest of its examples; see `seqdigits_tfds.records.digest_examples`.
+      "digest", that of its examples (`seqdigits_tfds.records.digest_examples`),
+      and "sha256", that of its records (`records.verify_records`).
 
     Raises:
-      InputError: If the dataset can't be prepared, or comes from an earlier
-        version.
+      InputError: If the dataset can't be prepared, is damaged, or comes from an
+        earlier version.
     """
     if not builder.is_prepared():
         _prepare(builder, manual_dir)
     restore_config(builder.info)
-    return builder.info.metadata["digest"]
+    return {
+        "digest": builder.info.metadata["digest"],
+        "sha256": verify_records(builder),
+    }
 
 
 def _make_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:

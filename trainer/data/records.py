@@ -1,9 +1,9 @@
 """Random access to the records of a prepared TFDS dataset.
 
-A dataset is verified as a whole when it is used for the first time. For
-TFRecords, the offset of each record is kept in a cache folder. As long as no
-file changes, later runs only look at the files' sizes and times, so they start
-equally fast for any size of dataset.
+A dataset is verified as a whole when it is used for the first time. The result
+is kept in a cache folder: a digest, and for TFRecords the offset of each
+record. As long as no file changes, later runs only look at the files' sizes and
+times, so they start equally fast for any size of dataset.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import mmap
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,6 +27,10 @@ from seqdigits_tfds.terminal import Progress
 _HEADER, _FOOTER = 12, 4
 """Bytes of a TFRecord before and after the data: the length of the data (8) and
 its checksum; the checksum of the data."""
+
+_DIGEST_WORDS = 4
+"""Words of 64 bits at the start of a cached index: the digest."""
+
 
 Rows = Sequence[int] | np.ndarray
 """Row numbers, integers [n]."""
@@ -57,18 +61,7 @@ def open_records(builder: tfds.core.DatasetBuilder, split: str) -> Records:
             f" {builder.data_path}; call its download_and_prepare(), or choose"
             " another data_dir"
         )
-    file_format = builder.info.file_format.value
-    if file_format not in _SCANS:
-        raise InputError(
-            f"{builder.data_path} must contain TFRecords or ArrayRecords, got"
-            f" {file_format}; prepare the dataset in another data_dir"
-        )
-    shards = {
-        os.fspath(path): length
-        for _, info in sorted(builder.info.splits.items())
-        for path, length in zip(info.filepaths, info.shard_lengths, strict=True)
-    }
-    offsets = _load_index(builder, shards)
+    index = _load_index(builder)
     try:
         parts = builder.info.splits[split].file_instructions
     except (KeyError, ValueError) as error:
@@ -76,9 +69,26 @@ def open_records(builder: tfds.core.DatasetBuilder, split: str) -> Records:
             f"split must be one of {', '.join(builder.info.splits)} of"
             f" {builder.info.full_name} or a part of one, got {split!r}"
         ) from error
-    if file_format == _ARRAY_RECORD:
+    if _is_array_record(builder):
         return _open_array_records(parts)
-    return _TFRecords(parts, shards, offsets)
+    return _TFRecords(parts, _list_shards(builder), index[_DIGEST_WORDS:])
+
+
+def verify_records(builder: tfds.core.DatasetBuilder) -> str:
+    """Verifies that all records of a dataset are present and undamaged.
+
+    Args:
+      builder: A prepared builder, with TFRecords or ArrayRecords.
+
+    Returns:
+      SHA-256 of the records of all splits, as hexadecimal digits. For
+      TFRecords, it does not depend on the number of shards.
+
+    Raises:
+      InputError: If a file is missing or damaged, or the dataset has another
+        file format.
+    """
+    return _load_index(builder)[:_DIGEST_WORDS].tobytes().hex()
 
 
 class _TFRecords:
@@ -94,7 +104,7 @@ class _TFRecords:
     def __init__(
         self,
         parts: Sequence[tfds.core.utils.shard_utils.FileInstruction],
-        shards: Mapping[str, int],
+        shards: dict[str, int],
         offsets: np.ndarray,
     ) -> None:
         # A file has one more offset than records.
@@ -152,44 +162,43 @@ def explain_read_errors() -> Iterator[None]:
         raise InputError(wrapped[1]) from error
 
 
-def _load_index(
-    builder: tfds.core.DatasetBuilder, shards: Mapping[str, int]
-) -> np.ndarray:
-    """Returns, for each file, the offset of each record and the file's size."""
+def _load_index(builder: tfds.core.DatasetBuilder) -> np.ndarray:
+    """Returns the digest and, for TFRecords, all offsets; int64."""
+    shards = _list_shards(builder)
     stats = []
     for path, length in shards.items():
         try:
             stat = os.stat(path)
         except OSError as error:
             raise _make_error(path, "missing", length) from error
-        stats.append(
-            (path, length, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-        )
+        stats.append((path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
     folder = platformdirs.user_cache_path("seqdigits")
     dataset = _hash(os.fspath(builder.data_path))
-    cached = folder / f"{dataset}-{_hash(stats)}.npy"
-    is_indexed = builder.info.file_format.value != _ARRAY_RECORD
-    length = (sum(shards.values()) + len(shards)) * is_indexed
+    cached = folder / f"{dataset}-{_hash([stats, list(shards.values())])}.npy"
+    length = _DIGEST_WORDS
+    if not _is_array_record(builder):
+        length += sum(shards.values()) + len(shards)
     with contextlib.suppress(OSError, ValueError, EOFError):
-        offsets = np.load(cached, mmap_mode="r" if length else None)
-        if offsets.shape == (length,) and offsets.dtype == np.int64:
-            return offsets
-    offsets = _make_index(builder, shards)
+        index = np.load(cached, mmap_mode="r")
+        if index.shape == (length,) and index.dtype == np.int64:
+            return index
+    index = _make_index(builder, shards)
     # Without a writable cache folder, the next run verifies again.
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob(f"{dataset}-*.npy"):
             old.unlink()
         with tempfile.TemporaryDirectory(dir=folder) as partial:
-            np.save(f"{partial}/index.npy", offsets)
+            np.save(f"{partial}/index.npy", index)
             os.replace(f"{partial}/index.npy", cached)
-    return offsets
+    return index
 
 
 def _make_index(
-    builder: tfds.core.DatasetBuilder, shards: Mapping[str, int]
+    builder: tfds.core.DatasetBuilder, shards: dict[str, int]
 ) -> np.ndarray:
-    scan = _SCANS[builder.info.file_format.value]
+    scan = _scan_array_records if _is_array_record(builder) else _scan_tfrecords
+    digest = hashlib.sha256()
     offsets = []
     name = f"Verifying {builder.info.full_name}"
     with Progress(sum(shards.values()), name, "records") as progress:
@@ -205,9 +214,10 @@ def _make_index(
                 raise _make_error(path, "damaged", expected) from error
             if found != expected:
                 raise _make_error(path, "truncated", expected, found)
+            digest.update(_map_file(path))
             offsets.append(shard_offsets)
             progress.advance(found)
-    return np.concatenate(offsets)
+    return np.concatenate([np.frombuffer(digest.digest(), np.int64), *offsets])
 
 
 def _scan_tfrecords(path: str) -> tuple[int, np.ndarray]:
@@ -228,16 +238,32 @@ def _scan_array_records(path: str) -> tuple[int, np.ndarray]:
     return len(records), np.empty(0, np.int64)
 
 
-_ARRAY_RECORD = "array_record"
-_SCANS = {"tfrecord": _scan_tfrecords, _ARRAY_RECORD: _scan_array_records}
-"""How a file of each format is read as a whole."""
-
-
 def _open_array_records(paths: Sequence[Any]) -> Records:
     # TFDS depends on this package on Linux only.
     from array_record.python import array_record_data_source
 
     return array_record_data_source.ArrayRecordDataSource(paths)
+
+
+def _list_shards(builder: tfds.core.DatasetBuilder) -> dict[str, int]:
+    """Returns the number of records of each file of the dataset, by path."""
+    return {
+        os.fspath(path): length
+        for _, split in sorted(builder.info.splits.items())
+        for path, length in zip(
+            split.filepaths, split.shard_lengths, strict=True
+        )
+    }
+
+
+def _is_array_record(builder: tfds.core.DatasetBuilder) -> bool:
+    file_format = builder.info.file_format.value
+    if file_format not in ("tfrecord", "array_record"):
+        raise InputError(
+            f"{builder.data_path} must contain TFRecords or ArrayRecords, got"
+            f" {file_format}; prepare the dataset in another data_dir"
+        )
+    return file_format == "array_record"
 
 
 def _map_file(path: str) -> mmap.mmap:

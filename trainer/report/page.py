@@ -110,6 +110,7 @@ def _make_page(
                 str(segment["num_replicas"]) for segment in config["segments"]
             ),
             "digest of the examples": config["dataset"]["digest"],
+            "records (SHA-256)": config["dataset"]["sha256"],
         },
     )
     return html, svgs

@@ -116,16 +116,18 @@ class RunDirectory:
         if self.results is None:
             check_writable(self._path, "workdir")
 
-    def lock_and_record(self, config: TrainConfig, dataset_digest: str) -> None:
+    def lock_and_record(
+        self, config: TrainConfig, digests: dict[str, str]
+    ) -> None:
         """Locks the directory for this process, and writes config.json.
 
         Args:
           config: The resolved settings.
-          dataset_digest: Digest of the dataset's examples.
+          digests: Digests of the dataset, by name.
 
         Raises:
           InputError: If the directory is not writable, is in use by another
-            process, or belongs to a run with other settings or examples.
+            process, or belongs to a run with other settings or records.
         """
         self._path.mkdir(parents=True, exist_ok=True)
         try:
@@ -135,7 +137,7 @@ class RunDirectory:
                 f"{self._path} is in use by another trainer; wait until it"
                 " ends, or choose another --workdir"
             ) from error
-        dataset = {"name": config.dataset, "digest": dataset_digest}
+        dataset = {"name": config.dataset, **digests}
         self.check(config)
         if self._config.exists():
             self._check_equal("dataset", dataset)
