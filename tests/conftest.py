@@ -10,6 +10,7 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
+import trainer  # noqa: F401, I001 (sets an option that TensorFlow reads)
 import keras
 import tensorflow as tf
 
