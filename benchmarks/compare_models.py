@@ -19,7 +19,6 @@ from seqdigits_tfds.terminal import quiet_tensorflow
 
 with quiet_tensorflow():
     from benchmarks import time_to_accuracy
-    from trainer.config import TrainConfig
 
 _DATASET = flags.DEFINE_string(
     "dataset", "seqdigits/optdigits", "Dataset to train on."
@@ -38,7 +37,7 @@ _EPOCHS = flags.DEFINE_integer(
     "epochs", None, "Number of epochs (default: each model's)."
 )
 
-_MODELS = ("seed_cnn", TrainConfig().model)
+_MODELS = ("seed_cnn", "slot_resnet")
 
 
 def main(argv: Sequence[str]) -> None:

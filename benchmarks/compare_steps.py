@@ -75,16 +75,18 @@ class Training:
 
         from trainer.config import TrainConfig
         from trainer.data import make_train_dataset, open_split
+        from trainer.data.dataset import find_layout
         from trainer.data.sequences import ExampleShape
         from trainer.distribution.strategy import make_strategy
         from trainer.run.learner import Learner
 
-        config = TrainConfig(dataset=dataset_name, strategy="mirrored")
-        strategy = make_strategy(config.strategy)
         builder = tfds.builder(dataset_name, data_dir=data_dir)
+        layout = find_layout(builder)
+        config = TrainConfig(strategy="mirrored").resolve(dataset_name, layout)
+        strategy = make_strategy(config.strategy)
         shape = ExampleShape.from_dataset(builder)
         self._train_steps = Learner(
-            config, strategy, shape, total_steps
+            config, strategy, shape, layout, total_steps
         ).train_steps
         self._arguments = {
             "num_steps": tf.constant(_STEPS_PER_MEASUREMENT),

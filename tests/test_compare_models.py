@@ -14,7 +14,7 @@ from benchmarks.time_to_accuracy import (
 )
 from helpers import run_python
 from trainer.data.sequences import ExampleShape
-from trainer.model.networks import build
+from trainer.model.models import build
 
 
 def test_multiply_adds_are_counted():

@@ -20,7 +20,7 @@ def images(tiny_data_dir):
 
 @pytest.fixture(scope="module")
 def distortion():
-    return Distortion(seed=0, num_digits=5, strength=1.5)
+    return Distortion(seed=0, cells=(1, 5), strength=1.5)
 
 
 def draw(distortion, start=0):
@@ -125,7 +125,7 @@ def test_the_result_does_not_depend_on_the_batch(distortion, images):
 
 def test_digits_stay_readable(images):
     """Most ink stays near its original position."""
-    distortion = Distortion(seed=0, num_digits=5, strength=1.5)
+    distortion = Distortion(seed=0, cells=(1, 5), strength=1.5)
     distorted = distortion.apply(images, draw(distortion)).numpy()
     assert distorted.mean() == pytest.approx(images.mean(), rel=0.05)
     near = tf.nn.max_pool2d(tf.cast(images, tf.float32), 5, 1, "SAME")

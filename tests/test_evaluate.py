@@ -15,7 +15,7 @@ from trainer import evaluate
 from trainer.data import open_split
 from trainer.data.splits import MemorySplit
 from trainer.distribution.strategy import make_strategy
-from trainer.model import networks
+from trainer.model import models
 from trainer.model.inference import predict_split
 from trainer.model.metrics import compute_metrics
 from trainer.model.steps import make_predict_step
@@ -80,7 +80,7 @@ def test_bad_input_is_reported_in_one_line(short_run, run, flags, message):
 
 def evaluate_at(strategy, path, split, sizes):
     with strategy.scope():
-        model = networks.load(path)
+        model = models.load(path)
     predict_step = make_predict_step(strategy, model)
     return model, [
         predict_split(strategy, predict_step, split, "test", size)

@@ -4,9 +4,10 @@ import pytest
 
 from helpers import run_python
 from trainer.data.sequences import ExampleShape
-from trainer.model.networks import NETWORKS, build
+from trainer.model.models import build
+from trainer.model.networks import NETWORKS
 
-NAMES = ("seed_cnn", "slot_resnet")
+NAMES = ("seed_cnn", "slot_resnet", "sequence_reader")
 SHAPE = ExampleShape(image=(64, 64, 1), num_positions=5, num_classes=11)
 IMAGES = np.random.default_rng(0).integers(
     0, 256, (3, 64, 64, 1), dtype=np.uint8

@@ -5,26 +5,13 @@ import signal
 import pytest
 
 import trainers
-from helpers import SHORT
+from helpers import SHORT, send_signal_at
 from kill_and_resume import run_with_kills
 from run_directories import assert_equal, count_lines, read_metrics
 from seqdigits_tfds import records
 from trainer.run import loop
 from trainer.run.checkpoints import Checkpoints
 from trainer.run.history import History
-
-
-def send_signal_at(monkeypatch, owner, name, call, signum=signal.SIGTERM):
-    """Sends this process a signal at one call of a function."""
-    function, calls = getattr(owner, name), []
-
-    def wrapper(*args, **kwargs):
-        calls.append(None)
-        if len(calls) == call:
-            signal.raise_signal(signum)
-        return function(*args, **kwargs)
-
-    monkeypatch.setattr(owner, name, wrapper)
 
 
 def read_message(capsys, signum):

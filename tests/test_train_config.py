@@ -22,7 +22,7 @@ from trainer.run.schedule import Schedule
         ),
         (
             {"model": "vit"},
-            "model must be one of slot_resnet, seed_cnn",
+            "model must be one of auto, slot_resnet, sequence_reader, seed_cnn",
         ),
         (
             {"global_batch_size": 0},
@@ -73,7 +73,7 @@ def test_invalid_settings_are_rejected(given, message):
 
 
 def test_training_pauses_at_periods_and_extra_breaks():
-    config = TrainConfig(
+    config = _make_config(
         log_every_steps=10, checkpoint_every_steps=25, profile="13:17"
     )
     schedule = Schedule.from_config(config, 60_000)
@@ -95,7 +95,7 @@ def test_training_pauses_at_periods_and_extra_breaks():
     ],
 )
 def test_validation_comes_after_epochs_or_steps(given, expected):
-    config = TrainConfig(global_batch_size=12, max_steps=40, **given)
+    config = _make_config(global_batch_size=12, max_steps=40, **given)
     schedule = Schedule.from_config(config, 103)
     assert schedule.total_steps == 40
     assert schedule.validations == expected
@@ -104,9 +104,13 @@ def test_validation_comes_after_epochs_or_steps(given, expected):
     ]
 
 
+def _make_config(**given):
+    return TrainConfig(model="slot_resnet", **given)
+
+
 def test_distortion_can_be_turned_off():
-    assert TrainConfig().recipe.distortion > 0
-    assert TrainConfig(distortion=0.0).recipe.distortion == 0
+    assert _make_config().recipe.distortion > 0
+    assert _make_config(distortion=0.0).recipe.distortion == 0
 
 
 def test_settings_without_effect_on_the_result_may_change():
@@ -119,17 +123,19 @@ def test_settings_without_effect_on_the_result_may_change():
 
 def test_the_number_of_epochs_determines_the_steps():
     schedule = Schedule.from_config(
-        TrainConfig(global_batch_size=12, epochs=3), 103
+        _make_config(global_batch_size=12, epochs=3), 103
     )
     assert schedule.total_steps == 26
     assert schedule.validations == [9, 18, 26]
     with pytest.raises(InputError, match="at most the number of training"):
-        Schedule.from_config(TrainConfig(global_batch_size=104), 103)
+        Schedule.from_config(_make_config(global_batch_size=104), 103)
 
 
 def test_given_values_override_the_recipe():
-    resolved = TrainConfig(epochs=3, distortion=0.0).resolve("seqdigits/a/1")
-    default = TrainConfig().recipe
+    resolved = TrainConfig(epochs=3, distortion=0.0).resolve(
+        "seqdigits/a/1", "tiled"
+    )
+    default = _make_config().recipe
     assert (resolved.recipe.epochs, resolved.recipe.distortion) == (3, 0.0)
     assert resolved.learning_rate == default.learning_rate
     assert resolved.recipe.warmup_fraction == default.warmup_fraction
@@ -140,10 +146,27 @@ def test_given_values_override_the_recipe():
             dataset="seqdigits/a/1",
             **{
                 name: getattr(resolved, name)
-                for name in ("epochs", "distortion", "learning_rate", "workdir")
+                for name in (
+                    *("model", "epochs", "distortion"),
+                    *("learning_rate", "workdir"),
+                )
             },
         ).run_path
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "layout", "chosen"),
+    [
+        ("auto", "tiled", "slot_resnet"),
+        ("auto", "scattered", "sequence_reader"),
+        ("seed_cnn", "scattered", "seed_cnn"),
+    ],
+)
+def test_the_model_is_chosen_by_the_layout(given, layout, chosen):
+    config = TrainConfig(model=given).resolve("seqdigits/a/1", layout)
+    assert config.model == chosen
+    assert chosen in str(config.run_path)
 
 
 def test_each_setting_has_a_flag_and_is_in_a_group():

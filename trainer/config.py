@@ -14,7 +14,7 @@ from trainer.distribution.strategy import (
     MULTI_WORKER,
     STRATEGIES,
 )
-from trainer.model.networks import NETWORKS
+from trainer.model import models
 from trainer.model.optimizer import Recipe
 from trainer.settings import setting
 
@@ -78,10 +78,11 @@ class TrainConfig:
         " files).",
     )
     model: str = setting(
-        "slot_resnet",
+        models.AUTO,
         group=_MODEL,
-        choices=NETWORKS,
-        help="Network to train.",
+        help="Network to train: slot_resnet, sequence_reader, seed_cnn, or your"
+        " own as package.module:function; auto is slot_resnet for digits in"
+        " cells of equal size, and sequence_reader otherwise.",
     )
     ensemble_size: int = setting(
         1,
@@ -203,6 +204,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         settings.check(self)
+        models.check_name(self.model)
         if self.virtual_devices and self.strategy == MULTI_WORKER:
             raise InputError(
                 "virtual_devices must be 0 with --strategy=multi_worker, got"
@@ -243,13 +245,21 @@ class TrainConfig:
 
     @property
     def recipe(self) -> Recipe:
-        """The model's recipe, overridden by the values that are set here."""
+        """The recipe of the model, overridden by the values that are set here.
+
+        Not for "auto": `resolve` first.
+
+        Raises:
+          InputError: If the model is the user's own and can't be imported.
+        """
         own = {
             field.name: value
             for field in dataclasses.fields(Recipe)
             if (value := getattr(self, field.name, None)) is not None
         }
-        return dataclasses.replace(NETWORKS[self.model].recipe, **own)
+        return dataclasses.replace(
+            models.find_network(self.model).recipe, **own
+        )
 
     @property
     def run_path(self) -> pathlib.Path:
@@ -258,21 +268,24 @@ class TrainConfig:
             return pathlib.Path(self.workdir).expanduser()
         content = json.dumps(self.result_settings(), sort_keys=True)
         digest = hashlib.sha256(content.encode()).hexdigest()[:8]
-        name = self.dataset.replace("/", "-")
-        return pathlib.Path("runs", f"{name}-{self.model}-{digest}")
+        name = re.sub("[/:]", "-", f"{self.dataset}-{self.model}")
+        return pathlib.Path("runs", f"{name}-{digest}")
 
-    def resolve(self, dataset: str) -> Self:
-        """Fills in the dataset, the recipe's values, and the run directory.
+    def resolve(self, dataset: str, layout: str) -> Self:
+        """Fills in dataset, model, the recipe's values, and the run directory.
 
         Args:
           dataset: Full TFDS name of the dataset to train on.
+          layout: Its layout; see `seqdigits_tfds.SeqDigitsConfig`.
         """
+        model = models.choose_name(self.model, layout)
+        resolved = dataclasses.replace(self, dataset=dataset, model=model)
         recipe = {
             name: value
-            for name, value in dataclasses.asdict(self.recipe).items()
+            for name, value in dataclasses.asdict(resolved.recipe).items()
             if hasattr(self, name)
         }
-        resolved = dataclasses.replace(self, dataset=dataset, **recipe)
+        resolved = dataclasses.replace(resolved, **recipe)
         return dataclasses.replace(resolved, workdir=str(resolved.run_path))
 
     def result_settings(self) -> dict[str, Any]:

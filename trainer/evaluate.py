@@ -17,7 +17,7 @@ with quiet_tensorflow():
     from trainer.data.sequences import FEATURES, ExampleShape
     from trainer.data.splits import open_split
     from trainer.distribution.strategy import make_strategy
-    from trainer.model import networks
+    from trainer.model import models
     from trainer.model.inference import predict_split
     from trainer.model.metrics import compute_metrics
     from trainer.model.steps import make_predict_step
@@ -61,7 +61,7 @@ def main(argv: Sequence[str]) -> None:
         )
     strategy = make_strategy("mirrored")
     with strategy.scope():
-        model = networks.load(workdir / "model.keras")
+        model = models.load(workdir / "model.keras")
     expected = ExampleShape.from_model(model)
     found = ExampleShape.from_dataset(builder)
     if found != expected:

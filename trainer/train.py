@@ -21,6 +21,7 @@ from trainer.distribution.collectives import (
     detect_lost_workers,
 )
 from trainer.distribution.strategy import MULTI_WORKER, make_strategy
+from trainer.model.models import AUTO
 from trainer.report.page import write_report
 from trainer.run import console
 from trainer.run.directory import open_run
@@ -70,7 +71,9 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
         if choice.warning:
             console.print_warning(choice.warning)
         builder = choice.builder
-        config = config.resolve(builder.info.full_name)
+        layout = dataset.find_layout(builder)
+        chosen_for = layout if config.model == AUTO else None
+        config = config.resolve(builder.info.full_name, layout)
         run = stack.enter_context(open_run(config.run_path, is_chief))
         run.check(config)
         if broadcast(strategy, [run.results is not None])[0]:
@@ -87,6 +90,7 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
             config,
             strategy,
             ExampleShape.from_dataset(builder),
+            layout,
             schedule.total_steps,
         )
         loop = Loop(
@@ -108,6 +112,7 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
             num_replicas,
             changes,
             learner.model,
+            chosen_for,
             splits,
             schedule.total_steps,
             loop.position.step,

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -73,3 +74,16 @@ def build_custom(
         download_config=tfds.download.DownloadConfig(num_shards=num_shards)
     )
     return builder
+
+
+def send_signal_at(monkeypatch, owner, name, call, signum=signal.SIGTERM):
+    """Sends this process a signal at one call of a function."""
+    function, calls = getattr(owner, name), []
+
+    def wrapper(*args, **kwargs):
+        calls.append(None)
+        if len(calls) == call:
+            signal.raise_signal(signum)
+        return function(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, wrapper)

@@ -45,7 +45,7 @@ batches = iter(
 )
 
 
-distort = Distortion(seed, num_digits=5, strength=2.0)
+distort = Distortion(seed, cells=(1, 5), strength=2.0)
 
 
 def describe(positions, examples):

@@ -7,6 +7,7 @@ import sys
 import tensorflow_datasets as tfds
 
 from seqdigits_tfds import InputError, mnist_files
+from seqdigits_tfds.builder_config import TILED
 from seqdigits_tfds.configs import restore_config
 from trainer.data.records import verify_records
 
@@ -63,6 +64,16 @@ def choose_dataset(
         warning=f"NOT TRAINING ON MNIST, but on the embedded {EMBEDDED}:\n"
         + mnist_files.describe_missing_files(files_dir, reason),
     )
+
+
+def find_layout(builder: tfds.core.DatasetBuilder) -> str:
+    """Returns the layout of a dataset's images, such as "tiled".
+
+    Args:
+      builder: From `choose_dataset`, prepared or not.
+    """
+    # Version 1 of the dataset had no other, and `prepare_dataset` refuses it.
+    return (builder.info.metadata or {}).get("layout", TILED)
 
 
 def prepare_dataset(

@@ -1,12 +1,12 @@
 """Random distortion of training images, similar to variations of handwriting.
 
 A coarse grid of control points is laid over the image, with two intervals for
-each digit in each direction. Every point is moved at random, and a uniform
-cubic B-spline smooths these moves: it gives the position at which the image is
-sampled for each pixel. This shifts, rotates, shears, stretches and
-bends each digit a little, in one operation (Simard et al., "Best practices for
-convolutional neural networks applied to visual document analysis", ICDAR 2003,
-with a grid instead of their blurred noise).
+each cell, the room of a digit, in each direction. Every point is moved at
+random, and a uniform cubic B-spline smooths these moves: it gives the position
+at which the image is sampled for each pixel. This shifts, rotates, shears,
+stretches and bends each digit a little, in one operation (Simard et al., "Best
+practices for convolutional neural networks applied to visual document
+analysis", ICDAR 2003, with a grid instead of their blurred noise).
 """
 
 import dataclasses
@@ -14,14 +14,15 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from seqdigits_tfds.builder_config import TILED
 from trainer.data.randomness import Purpose, draw
+from trainer.data.sequences import ExampleShape
 
 _CELL_SIZE = 28
-"""Height and width of a digit's cell before resizing, in pixels. Moves are
-measured in these pixels."""
+"""Moves are measured in pixels of a cell of this height and width."""
 
 _INTERVALS = 2
-"""Number of grid intervals for each digit, in each direction."""
+"""Number of grid intervals for each cell, in each direction."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,13 +31,13 @@ class Distortion:
 
     Attributes:
       seed: The run's seed, 0..2**32 - 1.
-      num_digits: Number of digits that fit into an image.
+      cells: Numbers of cells of an image, (down, right); see `count_cells`.
       strength: Standard deviation of the moves, in pixels of a digit's 28x28
         cell. At least 0.
     """
 
     seed: int
-    num_digits: int
+    cells: tuple[int, int]
     strength: float
 
     def __call__(self, images: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
@@ -65,8 +66,8 @@ class Distortion:
         """
         rows, columns = (
             # A cubic B-spline needs one extra control point at each end.
-            _INTERVALS * cells + 3
-            for cells in (1, self.num_digits)
+            _INTERVALS * number + 3
+            for number in self.cells
         )
         return self.strength * draw(
             self.seed,
@@ -90,9 +91,9 @@ class Distortion:
         _, _, rows, columns = moves.shape
         # A spline reproduces linear functions: if a point's coordinate is added
         # to its move, the sum is where to sample the image.
-        y = moves[:, 0] * (height / _CELL_SIZE)
+        y = moves[:, 0] * (height / (_CELL_SIZE * self.cells[0]))
         y += _space_points(height, rows)[:, None]
-        x = moves[:, 1] * (width / (_CELL_SIZE * self.num_digits))
+        x = moves[:, 1] * (width / (_CELL_SIZE * self.cells[1]))
         x += _space_points(width, columns)
         down, right = (
             _make_spline_matrix(height, rows),
@@ -113,6 +114,22 @@ class Distortion:
             for points in (y, x)
         )
         return _sample(images, y, x)
+
+
+def count_cells(shape: ExampleShape, layout: str) -> tuple[int, int]:
+    """Returns into how many cells (down, right) an image is divided.
+
+    With the layout "tiled", they are those of the digits. Otherwise they are
+    about square, and half as high as the image.
+
+    Args:
+      shape: The shape of the examples.
+      layout: Their layout; see `seqdigits_tfds.SeqDigitsConfig`.
+    """
+    if layout == TILED:
+        return 1, shape.num_positions
+    height, width, _ = shape.image
+    return 2, max(1, round(2 * width / height))
 
 
 def _space_points(size: int, num_points: int) -> np.ndarray:

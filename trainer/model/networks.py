@@ -6,13 +6,13 @@ plain Keras can load it in safe mode.
 """
 
 import dataclasses
-import pathlib
+import math
 from collections.abc import Callable, Mapping
 
 import keras
+import numpy as np
 from keras import layers
 
-from seqdigits_tfds import InputError
 from trainer.data.sequences import ExampleShape
 from trainer.model.optimizer import ADAM, MUON, Recipe
 
@@ -57,6 +57,10 @@ def _apply_seed_cnn(
     )(logits)
 
 
+_COLUMNS = 18
+"""Columns of pixels for each position, after stretching."""
+
+
 def _apply_slot_resnet(
     images: keras.KerasTensor, shape: ExampleShape
 ) -> keras.KerasTensor:
@@ -66,23 +70,82 @@ def _apply_slot_resnet(
     stem makes 6 columns of features per position, and samples all positions
     alike. Residual blocks see these columns and their neighbours at three
     resolutions. One convolution turns each position's columns into a vector,
-    and all positions share a classifier. For 5 positions: 64x90, 16x30x32,
-    8x15x64, 4x15x128, 1x5x256, 5x11.
+    and all positions share a classifier. For 5 positions: 64x90, 16x30x16,
+    8x15x32, 4x15x64, 1x5x128, 5x11.
     """
     positions = shape.num_positions
+    x = _stretch(images, _COLUMNS * positions)
+    x = _extract_features(x, (8, 9), (4, 3))
+    x = _conv(x, 128, (4, 3), strides=(4, 3))
+    x = layers.Reshape((positions, 128))(x)
+    return layers.Dense(shape.num_classes, dtype="float32")(x)
+
+
+def _apply_sequence_reader(
+    images: keras.KerasTensor, shape: ExampleShape
+) -> keras.KerasTensor:
+    """Applies a residual network that counts digits from left to right.
+
+    It makes a vector of features for every fourth column of the image, and
+    looks for digits itself: a mark in 0..1 says how much of a digit each column
+    completes. The sum of the marks up to a column is the number of digits read
+    so far; position p takes the columns in which it grows from p to p + 1,
+    weighted by their parts of that growth. Where the sum ends before, nothing
+    is left to take, and the classifier's bias stands for a blank. (Dong and Xu,
+    "CIF: continuous integrate-and-fire for end-to-end speech recognition",
+    ICASSP 2020; here without their auxiliary loss and scaling.)
+
+    Digits may be anywhere, of different sizes, and touch; positions that never
+    occurred in training are read as well as others, since all share their
+    weights.
+    """
+    height, width, _ = shape.image
+    x = _stretch(
+        images, max(_COLUMNS * shape.num_positions, round(64 * width / height))
+    )
+    x = _extract_features(x, (8, 8), (4, 2))
+    x = _conv(x, 128, (4, 3), strides=(4, 1))
+    x = _residual_block(x, (1, 5))
+    x = layers.Reshape((-1, 128))(x)
+    # Three digits, before anything is learned.
+    mean_mark = 3 / x.shape[1]
+    marks = layers.Dense(
+        1,
+        activation="sigmoid",
+        bias_initializer=keras.initializers.Constant(
+            math.log(mean_mark / (1 - mean_mark))
+        ),
+        dtype="float32",
+    )(x)
+    marks = keras.ops.transpose(marks, (0, 2, 1))
+    end = keras.ops.cumsum(marks, axis=-1)
+    first = np.arange(shape.num_positions, dtype=np.float32)[:, None]
+    # [N, positions, columns]: overlap of start..end and first..first + 1.
+    weights = keras.ops.relu(
+        keras.ops.minimum(end, first + 1)
+        - keras.ops.maximum(end - marks, first)
+    )
+    x = keras.ops.matmul(weights, x)
+    return layers.Dense(shape.num_classes, dtype="float32")(x)
+
+
+def _stretch(images: keras.KerasTensor, width: int) -> keras.KerasTensor:
     x = layers.Rescaling(1 / 255)(images)
     # layers.Resizing would put the model in training mode whenever it is called
     # without an explicit `training` argument.
-    x = keras.ops.image.resize(x, (64, 18 * positions))
-    x = _conv(x, 32, (8, 9), strides=(4, 3))
+    return keras.ops.image.resize(x, (64, width))
+
+
+def _extract_features(
+    x: keras.KerasTensor, kernel_size: tuple[int, int], strides: tuple[int, int]
+) -> keras.KerasTensor:
+    """Returns 4 rows of 64 features; columns are divided by 2 x the stride."""
+    x = _conv(x, 16, kernel_size, strides)
     x = _residual_block(x)
-    x = _conv(x, 64, 3, strides=2)
+    x = _conv(x, 32, 3, strides=2)
     x = _residual_block(x)
-    x = _conv(x, 128, 3, strides=(2, 1))
-    x = _residual_block(x)
-    x = _conv(x, 256, (4, 3), strides=(4, 3))
-    x = layers.Reshape((positions, 256))(x)
-    return layers.Dense(shape.num_classes, dtype="float32")(x)
+    x = _conv(x, 64, 3, strides=(2, 1))
+    return _residual_block(x)
 
 
 def _conv(
@@ -106,10 +169,12 @@ def _conv(
     return layers.Activation(activation)(x) if activation else x
 
 
-def _residual_block(x: keras.KerasTensor) -> keras.KerasTensor:
+def _residual_block(
+    x: keras.KerasTensor, kernel_size: int | tuple[int, int] = 3
+) -> keras.KerasTensor:
     filters = x.shape[-1]
-    y = _conv(x, filters, 3)
-    y = _conv(y, filters, 3, activation=None)
+    y = _conv(x, filters, kernel_size)
+    y = _conv(y, filters, kernel_size, activation=None)
     return layers.Activation("silu")(layers.Add()([x, y]))
 
 
@@ -124,6 +189,16 @@ NETWORKS: Mapping[str, Network] = {
             distortion=3.0,
         ),
     ),
+    "sequence_reader": Network(
+        _apply_sequence_reader,
+        Recipe(
+            epochs=10,
+            optimizer=MUON,
+            learning_rate=1e-2,
+            warmup_fraction=0.05,
+            distortion=2.0,
+        ),
+    ),
     "seed_cnn": Network(
         _apply_seed_cnn,
         Recipe(
@@ -131,57 +206,4 @@ NETWORKS: Mapping[str, Network] = {
         ),
     ),
 }
-"""The networks, by their value of `--model`."""
-
-
-def build(
-    name: str, shape: ExampleShape, ensemble_size: int = 1
-) -> tuple[keras.Model, keras.Model]:
-    """Builds a model, or an ensemble whose members differ in initial weights.
-
-    An ensemble averages its members' probabilities (Lakshminarayanan et al.,
-    "Simple and scalable predictive uncertainty estimation using deep
-    ensembles", NeurIPS 2017).
-
-    Args:
-      name: One of `NETWORKS`.
-      shape: The shapes of input and output.
-      ensemble_size: Number of members.
-
-    Returns:
-      The model, which returns logits float32 [N, positions, classes]; and a
-      model for training that shares its variables and returns the logits of
-      each member, float32 [N, members, positions, classes].
-    """
-    images = keras.Input(shape.image, dtype="uint8", name="image")
-    members = [
-        NETWORKS[name].apply(images, shape) for _ in range(ensemble_size)
-    ]
-    all_logits = keras.ops.stack(members, axis=1)
-    if ensemble_size == 1:
-        logits = members[0]
-    else:
-        log_probabilities = keras.ops.log_softmax(all_logits)
-        logits = keras.ops.logsumexp(log_probabilities, axis=(1,))
-    return (
-        keras.Model(images, logits, name=name),
-        keras.Model(images, all_logits),
-    )
-
-
-def load(path: pathlib.Path) -> keras.Model:
-    """Loads a saved model.
-
-    Args:
-      path: A `.keras` file.
-
-    Raises:
-      InputError: If the file does not contain a model.
-    """
-    try:
-        return keras.models.load_model(path)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            f"expected a model saved by the trainer, found none in {path}"
-            f" ({' '.join(str(error).split())})"
-        ) from error
+"""The project's networks, by their value of `--model`."""

@@ -7,6 +7,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from seqdigits_tfds import InputError
+
 ADAM, MUON = "adam", "muon"
 
 
@@ -24,6 +26,9 @@ class Recipe:
         linearly from 0, before it falls to 0 along a cosine; None for a
         constant learning rate.
       distortion: See `distortion.Distortion.strength`; 0 for no distortion.
+
+    Raises:
+      InputError: If there is no such optimizer.
     """
 
     epochs: int
@@ -31,6 +36,13 @@ class Recipe:
     learning_rate: float
     warmup_fraction: float | None
     distortion: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.optimizer not in (ADAM, MUON):
+            raise InputError(
+                f"optimizer must be one of {ADAM}, {MUON}, got"
+                f" {self.optimizer!r}"
+            )
 
 
 class ConvMuon(keras.optimizers.Optimizer):

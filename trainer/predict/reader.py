@@ -12,7 +12,7 @@ from PIL import Image
 
 from seqdigits_tfds import InputError
 from trainer.data.sequences import ExampleShape, to_text
-from trainer.model import networks
+from trainer.model import models
 from trainer.predict.conversion import convert
 from trainer.predict.pictures import open_picture
 
@@ -64,7 +64,7 @@ class Reading:
 
 
 def _load_keras(path: pathlib.Path) -> Reader:
-    model = networks.load(path)
+    model = models.load(path)
     return Reader(
         lambda images: keras.ops.softmax(model(images, training=False)).numpy(),
         ExampleShape.from_model(model),

@@ -17,6 +17,7 @@ def print_start(
     num_replicas: int,
     changes: dict[str, Any],
     model: keras.Model,
+    chosen_for: str | None,
     splits: Mapping[str, Split],
     total_steps: int,
     start_step: int,
@@ -29,6 +30,8 @@ def print_start(
       changes: What has changed since the run was stopped, with the values
         before and now.
       model: The model.
+      chosen_for: The layout for which it was chosen, if the user has not chosen
+        it.
       splits: The splits.
       total_steps: Number of steps of the run.
       start_step: Number of steps done.
@@ -46,7 +49,8 @@ def print_start(
     _print_block(
         {
             "dataset": f"{config.dataset} ({sizes})",
-            "model": f"{name}, {model.count_params():,} parameters",
+            "model": f"{name}, {model.count_params():,} parameters"
+            + (f", chosen for {chosen_for} digits" if chosen_for else ""),
             "strategy": f"{config.strategy}, {num_replicas} replica(s)",
             "batch": f"{config.global_batch_size} images over all replicas",
             "length": f"{config.epochs} epochs, {total_steps:,} steps"

@@ -10,8 +10,8 @@ from seqdigits_tfds import InputError
 from trainer.config import TrainConfig
 from trainer.data.randomness import seed_keras
 from trainer.data.sequences import ExampleShape
-from trainer.model import networks
-from trainer.model.distortion import Distortion
+from trainer.model import models
+from trainer.model.distortion import Distortion, count_cells
 from trainer.model.optimizer import make_optimizer
 from trainer.model.steps import make_predict_step, make_train_steps
 
@@ -26,6 +26,7 @@ class Learner:
       config: The resolved settings.
       strategy: The strategy.
       shape: The shape of the examples.
+      layout: Their layout; see `seqdigits_tfds.SeqDigitsConfig`.
       total_steps: Number of steps of the run.
 
     Attributes:
@@ -39,6 +40,7 @@ class Learner:
         config: TrainConfig,
         strategy: tf.distribute.Strategy,
         shape: ExampleShape,
+        layout: str,
         total_steps: int,
     ) -> None:
         seed_keras(config.seed)
@@ -46,7 +48,7 @@ class Learner:
         tf.config.experimental.enable_op_determinism()
         keras.config.set_dtype_policy(config.precision)
         with strategy.scope():
-            self.model, members = networks.build(
+            self.model, members = models.build(
                 config.model, shape, config.ensemble_size
             )
             self._optimizer = make_optimizer(
@@ -69,7 +71,9 @@ class Learner:
             self._optimizer,
             config.global_batch_size,
             Distortion(
-                config.seed, shape.num_positions, config.recipe.distortion
+                config.seed,
+                count_cells(shape, layout),
+                config.recipe.distortion,
             ),
         )
         self.predict_step = make_predict_step(strategy, self.model)
