@@ -34,22 +34,60 @@ def run(capsys):
     return call
 
 
-def test_metrics_equal_those_of_the_training_run(short_run, run):
-    metrics = json.loads(run(workdir=str(short_run), json=True))
-    results = json.loads((short_run / "results.json").read_text())
+@pytest.fixture
+def workdir(short_run, tmp_path):
+    """A copy of a finished run."""
+    return shutil.copytree(short_run, tmp_path / "run")
+
+
+def test_metrics_equal_those_of_the_training_run(workdir, run):
+    metrics = json.loads(run(workdir=str(workdir), json=True))
+    results = json.loads((workdir / "results.json").read_text())
     loss, expected = metrics.pop("loss"), results.pop("loss")
     assert loss == pytest.approx(expected, rel=1e-5)
-    assert metrics == {k: v for k, v in results.items() if k != "step"}
+    for name in ("step", "other_splits"):
+        del results[name]
+    assert metrics == results
 
 
-def test_other_datasets_and_splits(short_run, run, optdigits_data_dir):
+def test_other_datasets_and_splits(workdir, run, optdigits_data_dir):
     output = run(
-        workdir=str(short_run),
+        workdir=str(workdir),
         dataset="seqdigits/optdigits",
         data_dir=str(optdigits_data_dir),
         split="validation",
     )
     assert "validation of seqdigits/optdigits/2.0.0, 2,000 images" in output
+    (path,) = (workdir / "evaluations").iterdir()
+    metrics = json.loads(path.read_text())
+    low, high = metrics["intervals"]["sequence_accuracy"]
+    assert low < metrics["sequence_accuracy"] < high
+    assert f"(95 %: {low:.4f} to {high:.4f})" in output
+    page = (workdir / "report" / "index.html").read_text()
+    row = page.split("validation of seqdigits/optdigits/2.0.0")[1]
+    row = row.split("</tr>")[0]
+    for share in (metrics["sequence_accuracy"], high):
+        assert f"{100 * share:.2f}\N{NO-BREAK SPACE}%" in row
+
+
+def test_splits_beyond_the_usual_ones(train_here, tmp_path):
+    """The run evaluates them at its end, as the program does later."""
+    settings = TINY | {"name": "scattered", "num_ood": 30}
+    build_custom(tmp_path, layout="scattered", max_train_digits=3, **settings)
+    results = train_here(
+        tmp_path / "run",
+        dataset="seqdigits/scattered",
+        data_dir=str(tmp_path),
+        max_steps=2,
+    )
+    names = {"test_longer", "test_unseen", "test_corrupted"}
+    assert set(results["other_splits"]) == names
+    assert set(results["other_splits"]["test_longer"]["by_length"]) == {
+        *("4", "5")
+    }
+    page = (tmp_path / "run" / "report" / "index.html").read_text()
+    for name in names:
+        assert f"{name} of seqdigits/scattered/2.0.0" in page
 
 
 def test_other_shapes_are_rejected(short_run, run, tmp_path):

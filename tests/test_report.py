@@ -10,6 +10,7 @@ import pytest
 from seqdigits_tfds import InputError
 from trainer.report import charts
 from trainer.report.page import write_report
+from trainer.run.predictions import find_hardest
 
 CHROMIUM = [
     path
@@ -93,7 +94,9 @@ def test_a_browser_displays_the_page(short_run, browser, width):
         ("Positions by digit", results["by_digit"]),
     ):
         for key, figure in figures.items():
-            assert [title, str(key), f"{100 * figure:.2f} %"] in rows
+            assert [title, str(key), f"{100 * figure:.2f} %"] in [
+                row[:3] for row in rows
+            ]
 
 
 def test_figures_are_those_of_the_predictions(short_run):
@@ -101,7 +104,28 @@ def test_figures_are_those_of_the_predictions(short_run):
     with np.load(short_run / "predictions.npz") as arrays:
         labels, logits = arrays["labels"], arrays["logits"]
         assert len(arrays["images"]) == len(arrays["rows"]) > 12
+        glyph_ids, rows = arrays["glyph_ids"], arrays["rows"]
     right = logits.argmax(axis=-1) == labels
+    hardest = find_hardest(labels, logits, glyph_ids)
+    assert len(hardest) == 24
+    counts = [
+        (glyph.num_wrong, glyph.num_shown)
+        for glyph in hardest
+        if glyph.row in rows and not right[glyph.row, glyph.position]
+    ]
+    assert counts == [
+        (
+            (~right)[glyph_ids == glyph.glyph_id].sum(),
+            (glyph_ids == glyph.glyph_id).sum(),
+        )
+        for glyph in hardest
+    ]
+    assert (
+        counts[0][0] == np.bincount(glyph_ids[~right & (glyph_ids >= 0)]).max()
+    )
+    page = (short_run / "report" / "index.html").read_text()
+    for glyph, (wrong, shown) in zip(hardest, counts, strict=True):
+        assert f"{wrong} of {shown}, {glyph.glyph_id}" in page
     assert len(labels) == results["num_images"]
     assert right.mean() == results["individual_accuracy"]
     assert right.all(axis=1).mean() == results["sequence_accuracy"]

@@ -41,9 +41,9 @@ def test_the_best_checkpoint_is_tested_and_saved(
     compute = loop.compute_metrics
     accuracies = iter([0.5, 0.9, 0.9, 0.2, 0.1])
 
-    def compute_fake_metrics(logits, labels):
+    def compute_fake_metrics(logits, labels, glyph_ids):
         return dataclasses.replace(
-            compute(logits, labels), sequence_accuracy=next(accuracies)
+            compute(logits, labels, glyph_ids), sequence_accuracy=next(accuracies)
         )
 
     monkeypatch.setattr(loop, "compute_metrics", compute_fake_metrics)

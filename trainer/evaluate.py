@@ -1,6 +1,9 @@
 """Evaluates a trained model on any split of a dataset of its shape.
 
 `python -m trainer.evaluate --workdir=... --dataset=... --split=...`
+
+Prints the metrics, writes them to the run directory's evaluations/ as JSON, and
+adds them to its report.
 """
 
 import json
@@ -14,15 +17,17 @@ from seqdigits_tfds.terminal import quiet_tensorflow
 
 with quiet_tensorflow():
     from trainer.data import dataset
-    from trainer.data.sequences import FEATURES, ExampleShape
+    from trainer.data.sequences import FEATURES, ExampleShape, read_glyph_ids
     from trainer.data.splits import open_split
     from trainer.distribution.strategy import make_strategy
     from trainer.model import models
     from trainer.model.inference import predict_split
     from trainer.model.metrics import compute_metrics
     from trainer.model.steps import make_predict_step
+    from trainer.report.page import EVALUATIONS, write_report
     from trainer.run import console
     from trainer.run.directory import read_config
+    from trainer.run.files import explain_write_errors, write_atomically
 
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Run directory of the trainer.", required=True
@@ -75,12 +80,22 @@ def main(argv: Sequence[str]) -> None:
         open_split(builder, _SPLIT.value, FEATURES),
         _SPLIT.value,
     )
-    metrics = compute_metrics(predictions.logits, predictions.labels)
+    metrics = compute_metrics(
+        predictions.logits,
+        predictions.labels,
+        read_glyph_ids(builder, _SPLIT.value),
+    )
+    content = {"dataset": name, "split": _SPLIT.value} | metrics.as_dict()
     if _JSON.value:
-        content = {"dataset": name, "split": _SPLIT.value}
-        print(json.dumps(content | metrics.as_dict()))
+        print(json.dumps(content))
     else:
         console.print_metrics(f"{_SPLIT.value} of {name}", metrics)
+    file = f"{name.replace('/', '-')}-{_SPLIT.value}.json"
+    path = workdir / EVALUATIONS / file
+    with explain_write_errors(path):
+        path.parent.mkdir(exist_ok=True)
+        write_atomically(path, json.dumps(content, indent=2).encode())
+    write_report(workdir)
 
 
 if __name__ == "__main__":

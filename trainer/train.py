@@ -13,7 +13,7 @@ from seqdigits_tfds.configs import restore_config
 from trainer.config import DISK, FRESH, TrainConfig
 from trainer.data import GeneratedSplit, Split, dataset, open_split
 from trainer.data.records import explain_read_errors
-from trainer.data.sequences import FEATURES, ExampleShape
+from trainer.data.sequences import FEATURES, ExampleShape, read_glyph_ids
 from trainer.distribution.cluster import read_tf_config
 from trainer.distribution.collectives import (
     broadcast,
@@ -30,6 +30,8 @@ from trainer.run.loop import Loop
 from trainer.run.predictions import SavedPredictions
 from trainer.run.preemption import Preemption
 from trainer.run.schedule import Schedule
+
+_SPLITS = ("train", "validation", "test")
 
 _NUM_SAMPLES = 10
 """Number of predictions printed at the end."""
@@ -118,26 +120,35 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
             loop.position.step,
         )
         loop.train()
-        predictions, metrics = loop.test(is_chief)
+        loop.restore_best(is_chief)
+        glyph_ids = read_glyph_ids(builder, "test")
+        predictions, metrics = loop.evaluate("test", glyph_ids)
         best_step = loop.position.best_step
         results = {
             "dataset": config.dataset,
             "split": "test",
             "step": best_step,
             **metrics.as_dict(),
+            "other_splits": {
+                name: loop.evaluate(name, read_glyph_ids(builder, name))[
+                    1
+                ].as_dict()
+                for name in splits
+                if name not in _SPLITS
+            },
         }
         if is_chief:
             run.write_model(learner.model)
-            SavedPredictions.select(predictions, splits["test"]).save(
-                run.predictions_path
-            )
+            SavedPredictions.select(
+                predictions, glyph_ids, splits["test"]
+            ).save(run.predictions_path)
             write_report(run.path, results)
             # Last, because it marks the run as finished.
             run.write_results(results)
         console.print_samples(
             predictions.logits[:_NUM_SAMPLES], predictions.labels[:_NUM_SAMPLES]
         )
-        console.print_end(config, best_step, metrics)
+        console.print_end(config, best_step, metrics, results["other_splits"])
         return results
 
 
@@ -145,7 +156,8 @@ def _open_splits(
     builder: tfds.core.DatasetBuilder, config: TrainConfig
 ) -> dict[str, Split]:
     splits: dict[str, Split] = {}
-    for name in ("train", "validation", "test"):
+    # The others are read once, at the end.
+    for name in (*_SPLITS, *sorted(set(builder.info.splits) - set(_SPLITS))):
         if name == "train" and config.train_sequences == FRESH:
             sequences = Sequences(
                 restore_config(builder.info, seed=config.seed),
@@ -157,6 +169,9 @@ def _open_splits(
             )
         else:
             splits[name] = open_split(
-                builder, name, FEATURES, from_disk=config.input == DISK
+                builder,
+                name,
+                FEATURES,
+                from_disk=config.input == DISK or name not in _SPLITS,
             )
     return splits

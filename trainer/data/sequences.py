@@ -6,6 +6,8 @@ from typing import Any, Self
 import numpy as np
 import tensorflow_datasets as tfds
 
+from trainer.data.splits import open_split
+
 FEATURES = ("image", "label")
 """The features of `seqdigits` that are read."""
 
@@ -38,6 +40,20 @@ class ExampleShape:
     def from_model(cls, model: Any) -> Self:
         """Returns the shape of the examples that a Keras model reads."""
         return cls(tuple(model.input_shape[1:]), *model.output_shape[1:])
+
+
+def read_glyph_ids(builder: tfds.core.DatasetBuilder, split: str) -> np.ndarray:
+    """Reads which digit images a split's examples consist of.
+
+    Args:
+      builder: A prepared dataset.
+      split: Name of the split.
+
+    Returns:
+      int64 [n, positions]; -1 for a blank.
+    """
+    glyph_ids = open_split(builder, split, ["glyph_id"], from_disk=True)
+    return glyph_ids.read(np.arange(len(glyph_ids)))["glyph_id"].numpy()
 
 
 def to_text(

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from trainer.model.intervals import find_intervals
+
 
 @dataclasses.dataclass(frozen=True)
 class Metrics:
@@ -27,6 +29,8 @@ class Metrics:
       by_position: Individual accuracy at each position, from the left.
       by_digit: Individual accuracy of the positions whose label is "0", "1",
         ... or "blank".
+      intervals: 95 % confidence intervals of the accuracies; empty if the digit
+        images are not known. See `intervals.find_intervals`.
     """
 
     num_images: int
@@ -36,18 +40,26 @@ class Metrics:
     by_length: dict[str, float]
     by_position: list[float]
     by_digit: dict[str, float]
+    intervals: dict[str, Any]
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns all metrics, ready for JSON."""
-        return dataclasses.asdict(self)
+        """Returns all metrics that are known, ready for JSON."""
+        values = dataclasses.asdict(self)
+        return {k: v for k, v in values.items() if k != "intervals" or v}
 
 
-def compute_metrics(logits: np.ndarray, labels: np.ndarray) -> Metrics:
+def compute_metrics(
+    logits: np.ndarray,
+    labels: np.ndarray,
+    glyph_ids: np.ndarray | None = None,
+) -> Metrics:
     """Computes the metrics of predictions.
 
     Args:
       logits: float32 [n, positions, classes].
       labels: int [n, positions], padded with the last class, the blank.
+      glyph_ids: int [n, positions], the digit images, which intervals need; -1
+        for a blank.
     """
     blank = logits.shape[-1] - 1
     correct = logits.argmax(axis=-1) == labels
@@ -74,4 +86,7 @@ def compute_metrics(logits: np.ndarray, labels: np.ndarray) -> Metrics:
             )
             for digit in np.unique(labels)
         },
+        intervals={}
+        if glyph_ids is None
+        else find_intervals(correct, labels, glyph_ids, blank),
     )

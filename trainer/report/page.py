@@ -18,6 +18,9 @@ from trainer.report import charts, sections
 from trainer.run.files import explain_write_errors, write_atomically
 from trainer.run.predictions import SavedPredictions
 
+EVALUATIONS = "evaluations"
+"""The folder in a run directory with evaluations made after the run."""
+
 _NOTEBOOK = {"sequence_accuracy": 0.9286, "individual_accuracy": 0.9851}
 """The accuracies that the notebook prints after 12 epochs on MNIST."""
 
@@ -49,6 +52,13 @@ def write_report(
             ],
             results or json.loads((run_path / "results.json").read_text()),
             SavedPredictions.load(run_path / "predictions.npz"),
+            {
+                f"{values['split']} of {values['dataset']}": values
+                for values in (
+                    json.loads(path.read_text())
+                    for path in sorted((run_path / EVALUATIONS).glob("*.json"))
+                )
+            },
         )
     except (
         OSError,
@@ -75,6 +85,7 @@ def _make_page(
     metrics: charts.Lines,
     results: Mapping[str, Any],
     predictions: SavedPredictions,
+    evaluations: dict[str, Any],
 ) -> tuple[str, dict[str, bytes]]:
     """Returns a self-contained HTML page, and its charts by file name."""
     svgs: dict[str, bytes] = {}
@@ -101,6 +112,16 @@ def _make_page(
         title=f"{run['model']} on {run['dataset']}",
         key_figures=sections.list_key_figures(metrics, results),
         comparison=_compare(run["dataset"], results),
+        splits=sections.list_splits(
+            {
+                f"{name} of {results['dataset']}": values
+                for name, values in (
+                    ("test", results),
+                    *results["other_splits"].items(),
+                )
+            }
+            | evaluations
+        ),
         sections=chart_sections,
         galleries=sections.show_examples(predictions),
         configuration=run

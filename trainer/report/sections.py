@@ -1,7 +1,7 @@
 """The sections of a report: key figures, charts, tables and images."""
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,11 @@ from matplotlib.figure import Figure
 from seqdigits_tfds.png import encode_png
 from trainer.data.sequences import to_text
 from trainer.report import charts
-from trainer.run.predictions import SavedPredictions, find_confidences
+from trainer.run.predictions import (
+    SavedPredictions,
+    find_confidences,
+    find_hardest,
+)
 
 AddChart = Callable[[str, str, Figure], dict[str, str]]
 """Adds a chart, given the name of its file, its title and the figure. Returns
@@ -27,8 +31,13 @@ def list_key_figures(
     speed = np.median([line["images_per_second"] for line in train])
     wait = np.median([line["sampled_input_wait_share"] for line in train])
     return {
-        "sequences correct": percent(results["sequence_accuracy"]),
-        "positions correct": percent(results["individual_accuracy"]),
+        f"sequences correct, {_between(results, 'sequence_accuracy')}": percent(
+            results["sequence_accuracy"]
+        ),
+        "positions correct,"
+        f" {_between(results, 'individual_accuracy')}": percent(
+            results["individual_accuracy"]
+        ),
         "test images": f"{results['num_images']:,}",
         "steps, best checkpoint": f"{results['step']:,}",
         "training and validation": f"{minutes} min {seconds} s",
@@ -83,6 +92,13 @@ def show_accuracy(results: Mapping[str, Any], add: AddChart) -> dict[str, Any]:
         ("position", "Positions from the left", by_position),
         ("digit", "Positions by digit", results["by_digit"]),
     )
+    intervals = results["intervals"]
+    ends = {
+        **{"length": intervals["by_length"], "digit": intervals["by_digit"]},
+        "position": dict(
+            zip(by_position, intervals["by_position"], strict=True)
+        ),
+    }
     return {
         "title": "Accuracy on the test split",
         "text": f"{results['num_images']:,} images of {results['dataset']},"
@@ -92,8 +108,8 @@ def show_accuracy(results: Mapping[str, Any], add: AddChart) -> dict[str, Any]:
             for name, title, values in parts
         ],
         "table": [
-            (title, key, percent(value))
-            for _, title, values in parts
+            (title, key, percent(value), format_interval(ends[name][key]))
+            for name, title, values in parts
             for key, value in values.items()
         ],
     }
@@ -167,7 +183,7 @@ def show_reliability(
 
 
 def show_examples(predictions: SavedPredictions) -> list[dict[str, Any]]:
-    """Shows the selected images: misread ones, then correct ones."""
+    """Shows the selected images: misread ones, correct ones, hard digits."""
     rows = predictions.rows
     labels, logits = predictions.labels[rows], predictions.logits[rows]
     predicted = logits.argmax(axis=-1)
@@ -188,6 +204,9 @@ def show_examples(predictions: SavedPredictions) -> list[dict[str, Any]]:
     all_right = (predictions.logits.argmax(axis=-1) == predictions.labels).all(
         axis=-1
     )
+    hardest = find_hardest(
+        predictions.labels, predictions.logits, predictions.glyph_ids
+    )
     wrong = [pictures[n] for n in order[::-1] if pictures[n]["wrong"]]
     right = [pictures[n] for n in order if not pictures[n]["wrong"]]
     return [
@@ -204,7 +223,52 @@ def show_examples(predictions: SavedPredictions) -> list[dict[str, Any]]:
             " in order of increasing confidence.",
             "pictures": right,
         },
+        {
+            "title": "Digits that cost most",
+            "text": "The digit images that were misread most often: in a"
+            " sequence, how often, and their glyph_id.",
+            "pictures": [
+                pictures[np.searchsorted(rows, glyph.row)]
+                | {
+                    "confidence": f"position {glyph.position + 1}:"
+                    f" {glyph.num_wrong} of {glyph.num_shown},"
+                    f" {glyph.glyph_id}"
+                }
+                for glyph in hardest
+            ],
+        },
     ]
+
+
+def list_splits(evaluations: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Returns a table of the accuracies on several splits.
+
+    Args:
+      evaluations: Metrics as in results.json, by description.
+    """
+    return [
+        ("split", "images", "sequences correct", "95 %", "positions correct"),
+        *(
+            (
+                name,
+                f"{metrics['num_images']:,}",
+                percent(metrics["sequence_accuracy"]),
+                format_interval(metrics["intervals"]["sequence_accuracy"]),
+                percent(metrics["individual_accuracy"]),
+            )
+            for name, metrics in evaluations.items()
+        ),
+    ]
+
+
+def format_interval(ends: Sequence[float]) -> str:
+    """Formats an interval of shares, 0 to 1, as percentages."""
+    low, high = ends
+    return f"{100 * low:.2f} to {percent(high)}"
+
+
+def _between(results: Mapping[str, Any], name: str) -> str:
+    return format_interval(results["intervals"][name])
 
 
 def percent(share: float) -> str:

@@ -86,11 +86,27 @@ def print_samples(logits: np.ndarray, labels: np.ndarray) -> None:
         print("  {:<8} {:<8}{}".format(*texts, mark))
 
 
-def print_end(config: TrainConfig, num_steps: int, metrics: Metrics) -> None:
-    """Prints the metrics on the test split, and the paths of the files."""
+def print_end(
+    config: TrainConfig,
+    num_steps: int,
+    metrics: Metrics,
+    other_splits: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Prints the metrics on the test splits, and the paths of the files.
+
+    Args:
+      config: The resolved settings.
+      num_steps: Number of steps of the best checkpoint.
+      metrics: The metrics on `test`.
+      other_splits: The metrics on each other split, as dicts.
+    """
     print_metrics(
         f"test of {config.dataset}, after {num_steps:,} steps",
         metrics,
+        **{
+            name: _format(other, "sequence_accuracy")
+            for name, other in other_splits.items()
+        },
         files=f"{config.run_path}/report/index.html, results.json,"
         " model.keras, ...",
     )
@@ -108,11 +124,12 @@ def print_metrics(split: str, metrics: Metrics, **more: str) -> None:
         f"{length}: {accuracy:.4f}"
         for length, accuracy in metrics.by_length.items()
     )
+    values = metrics.as_dict()
     _print_block(
         {
             "split": f"{split}, {metrics.num_images:,} images",
-            "sequence accuracy": f"{metrics.sequence_accuracy:.4f}",
-            "individual accuracy": f"{metrics.individual_accuracy:.4f}",
+            "sequence accuracy": _format(values, "sequence_accuracy"),
+            "individual accuracy": _format(values, "individual_accuracy"),
             "by length": by_length,
             **more,
         }
@@ -123,6 +140,15 @@ def print_warning(message: str) -> None:
     """Prints a warning between two lines of exclamation marks."""
     rule = "!" * 72
     print(f"{rule}\n{message}\n{rule}", flush=True)
+
+
+def _format(metrics: Mapping[str, Any], name: str) -> str:
+    """Formats an accuracy with its confidence interval, if there is one."""
+    text = f"{metrics[name]:.4f}"
+    if "intervals" in metrics:
+        low, high = metrics["intervals"][name]
+        text += f" (95 %: {low:.4f} to {high:.4f})"
+    return text
 
 
 def _print_block(entries: dict[str, str]) -> None:

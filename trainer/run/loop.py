@@ -8,7 +8,7 @@ import dataclasses
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -161,7 +161,7 @@ class Loop:
             self._save()
 
     def _validate(self, name: str) -> None:
-        predictions, metrics = self._evaluate("validation")
+        predictions, metrics = self.evaluate("validation")
         self._log("validation", metrics.as_dict())
         console.print_validation(name, metrics)
         self.position = self.position.after_validation(
@@ -188,14 +188,11 @@ class Loop:
             ],
         )
 
-    def test(self, is_chief: bool) -> tuple[Predictions, Metrics]:
-        """Restores the best checkpoint, and evaluates the model on `test`.
+    def restore_best(self, is_chief: bool) -> None:
+        """Restores the best checkpoint.
 
         Args:
           is_chief: Whether this worker has the checkpoints.
-
-        Returns:
-          The predictions for all examples of `test`, and their metrics.
 
         Raises:
           InputError: If the best checkpoint is missing or damaged.
@@ -203,11 +200,19 @@ class Loop:
         best_step = self.position.best_step
         best = self._history.load_best(best_step) if is_chief else None
         self._assign(best)
-        return self._evaluate("test")
 
-    def _evaluate(
-        self, split: Literal["validation", "test"]
+    def evaluate(
+        self, split: str, glyph_ids: np.ndarray | None = None
     ) -> tuple[Predictions, Metrics]:
+        """Evaluates the model on a split.
+
+        Args:
+          split: Its name.
+          glyph_ids: See `metrics.compute_metrics`.
+
+        Returns:
+          The predictions for all its examples, and their metrics.
+        """
         predictions = predict_split(
             self._strategy,
             self._learner.predict_step,
@@ -215,7 +220,7 @@ class Loop:
             split,
         )
         return predictions, compute_metrics(
-            predictions.logits, predictions.labels
+            predictions.logits, predictions.labels, glyph_ids
         )
 
     def _assign(self, checkpoint: Checkpoint | None) -> None:
