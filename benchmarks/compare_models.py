@@ -1,4 +1,4 @@
-"""Compares the time to accuracy of the notebook's network and the default one.
+"""Compares the time to accuracy of all networks.
 
   python -m benchmarks.compare_models --dataset=seqdigits/mnist
 
@@ -19,6 +19,7 @@ from seqdigits_tfds.terminal import quiet_tensorflow
 
 with quiet_tensorflow():
     from benchmarks import time_to_accuracy
+    from trainer.model.networks import NETWORKS
 
 _DATASET = flags.DEFINE_string(
     "dataset", "seqdigits/optdigits", "Dataset to train on."
@@ -37,11 +38,12 @@ _EPOCHS = flags.DEFINE_integer(
     "epochs", None, "Number of epochs (default: each model's)."
 )
 
-_MODELS = ("seed_cnn", "slot_resnet")
+_BASELINE = "seed_cnn"
+_MODELS = (_BASELINE, *(name for name in NETWORKS if name != _BASELINE))
 
 
 def main(argv: Sequence[str]) -> None:
-    """Trains both models, and compares them."""
+    """Trains all models, and compares them."""
     if len(argv) > 1:
         raise app.UsageError(f"unexpected argument {argv[1]!r}")
     out = pathlib.Path(_OUT.value)

@@ -99,14 +99,16 @@ def test_the_first_validation_at_a_threshold_counts(tmp_path):
 
 
 @pytest.mark.long
-def test_both_models_are_trained_and_compared(tiny_data_dir, tmp_path):
+def test_all_models_are_trained_and_compared(tiny_data_dir, tmp_path):
     done = run_python(
         *("-m", "benchmarks.compare_models", "--dataset=seqdigits/tiny"),
         *(f"--data_dir={tiny_data_dir}", f"--out={tmp_path}"),
         *("--epochs=6", "--validate_every_steps=8"),
     )
     comparison = json.loads((tmp_path / "comparison.json").read_text())
-    assert list(comparison) == ["seed_cnn", "slot_resnet"]
+    assert list(comparison) == [
+        *("seed_cnn", "slot_resnet", "slot_resnet_wide", "sequence_reader")
+    ]
     for name, entry in comparison.items():
         results = json.loads((tmp_path / name / "results.json").read_text())
         assert entry["sequence_accuracy"] == results["sequence_accuracy"]
@@ -116,9 +118,9 @@ def test_both_models_are_trained_and_compared(tiny_data_dir, tmp_path):
         assert entry["seconds"] == seconds[-1]
     last_accuracy = str(comparison["seed_cnn"]["curve"][-1][2])
     assert comparison["seed_cnn"]["reached"][last_accuracy] is not None
-    assert (
-        f"| parameters | 3,953,047 | {entry['parameters']:,} |" in done.stdout
-    )
+    parameters = [f"{entry['parameters']:,}" for entry in comparison.values()]
+    assert parameters[0] == "3,953,047"
+    assert f"| parameters | {' | '.join(parameters)} |" in done.stdout
     assert (tmp_path / "comparison.svg").exists()
 
 

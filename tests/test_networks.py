@@ -7,7 +7,7 @@ from trainer.data.sequences import ExampleShape
 from trainer.model.models import build
 from trainer.model.networks import NETWORKS
 
-NAMES = ("seed_cnn", "slot_resnet", "sequence_reader")
+NAMES = ("seed_cnn", "slot_resnet", "slot_resnet_wide", "sequence_reader")
 SHAPE = ExampleShape(image=(64, 64, 1), num_positions=5, num_classes=11)
 IMAGES = np.random.default_rng(0).integers(
     0, 256, (3, 64, 64, 1), dtype=np.uint8
@@ -71,6 +71,45 @@ def test_slot_resnet_treats_all_positions_alike():
             logits[row, 3 + row], logits[0, 3], atol=1e-5
         )
     assert abs(logits[0, 3] - logits[0, 4]).max() > 0.01
+
+
+def test_sequence_reader_gives_each_position_its_share_of_the_columns():
+    keras.utils.set_random_seed(0)
+    model, _ = build("sequence_reader", ExampleShape((64, 128, 1), 7, 11))
+    (marks,) = (x for x in model.layers if getattr(x, "units", 0) == 1)
+    (weights,) = (x for x in model.operations if x.name.startswith("relu"))
+    marks, weights = keras.Model(model.input, [marks.output, weights.output])(
+        np.random.default_rng(0).integers(0, 256, (3, 64, 128, 1), np.uint8)
+    )
+    assert marks.shape == (3, 32, 1)
+    assert weights.shape == (3, 7, 32)
+    totals = marks.numpy().sum(axis=(1, 2))
+    assert totals == pytest.approx(3, rel=0.5)
+    # Position p reads from p to p + 1, as far as the sum of the marks reaches.
+    shares = weights.numpy().sum(axis=2)
+    expected = np.clip(totals[:, None] - np.arange(7), 0, 1)
+    np.testing.assert_allclose(shares, expected, atol=1e-5)
+    np.testing.assert_allclose(
+        weights.numpy().sum(axis=1), marks.numpy()[..., 0], atol=1e-5
+    )
+    # From left to right.
+    columns = (weights.numpy() * np.arange(32)).sum(axis=2)
+    for row, share in zip(columns, shares, strict=True):
+        means = row[share > 0] / share[share > 0]
+        assert (np.diff(means) > 0).all()
+
+
+def test_sequence_reader_reads_blanks_where_nothing_is_left():
+    """All positions after the last digit have the same logits."""
+    keras.utils.set_random_seed(0)
+    model, _ = build("sequence_reader", ExampleShape((64, 128, 1), 10, 11))
+    images = np.random.default_rng(0).integers(
+        0, 256, (1, 64, 128, 1), np.uint8
+    )
+    logits = model(images).numpy()[0]
+    bias = model.layers[-1].bias.numpy()
+    assert abs(logits[0] - bias).max() > 1e-3
+    np.testing.assert_allclose(logits[-3:], [bias] * 3, atol=1e-6)
 
 
 @pytest.mark.parametrize("ensemble_size", [1, 3])

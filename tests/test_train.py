@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from helpers import NO_NETWORK, SHORT
+from helpers import NO_NETWORK, SHORT, train
 from run_directories import assert_equal, read_losses, read_metrics
 from trainer.data import dataset
 from trainer.run import loop
@@ -43,7 +43,8 @@ def test_the_best_checkpoint_is_tested_and_saved(
 
     def compute_fake_metrics(logits, labels, glyph_ids):
         return dataclasses.replace(
-            compute(logits, labels, glyph_ids), sequence_accuracy=next(accuracies)
+            compute(logits, labels, glyph_ids),
+            sequence_accuracy=next(accuracies),
         )
 
     monkeypatch.setattr(loop, "compute_metrics", compute_fake_metrics)
@@ -56,6 +57,24 @@ def test_the_best_checkpoint_is_tested_and_saved(
         for number, value in enumerate(model.get_weights()):
             (name,) = (n for n in arrays.files if n.startswith(f"{number}:"))
             assert (arrays[name] == value).all()
+
+
+@pytest.mark.long
+def test_scattered_digits_are_read(tmp_path):
+    """The model is chosen by the dataset, and reads unseen lengths as well."""
+    done = train(
+        "--dataset=seqdigits/optdigits_scattered",
+        f"--data_dir={tmp_path}",
+        f"--workdir={tmp_path / 'run'}",
+        "--max_steps=250",
+    )
+    assert "sequence_reader, 387,404 parameters, chosen for scattered" in (
+        done.stdout
+    )
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert results["sequence_accuracy"] > 0.8
+    # Equal slots read less than 10 %.
+    assert results["other_splits"]["test_longer"]["sequence_accuracy"] > 0.1
 
 
 @pytest.mark.parametrize("option", ["disk", "fresh", "mixed_float16"])

@@ -22,7 +22,7 @@ from trainer.run.schedule import Schedule
         ),
         (
             {"model": "vit"},
-            "model must be one of auto, slot_resnet, sequence_reader, seed_cnn",
+            "model must be one of auto, slot_resnet, slot_resnet_wide",
         ),
         (
             {"global_batch_size": 0},

@@ -56,9 +56,10 @@ def alone(share, train_here):
     return share("run_alone", lambda folder: train_here(folder, **SETTINGS))
 
 
-def test_the_default_model_trains_alike_on_two_replicas(train_here, tmp_path):
+@pytest.mark.parametrize("model", ["slot_resnet", "sequence_reader"])
+def test_the_models_train_alike_on_two_replicas(train_here, tmp_path, model):
     settings = {
-        "model": "slot_resnet",
+        "model": model,
         "global_batch_size": 24,
         "max_steps": 8,
         "log_every_steps": 1,

@@ -6,6 +6,7 @@ plain Keras can load it in safe mode.
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping
 
@@ -62,7 +63,7 @@ _COLUMNS = 18
 
 
 def _apply_slot_resnet(
-    images: keras.KerasTensor, shape: ExampleShape
+    images: keras.KerasTensor, shape: ExampleShape, filters: int = 16
 ) -> keras.KerasTensor:
     """Applies a small residual network with one slot for each position.
 
@@ -71,13 +72,13 @@ def _apply_slot_resnet(
     alike. Residual blocks see these columns and their neighbours at three
     resolutions. One convolution turns each position's columns into a vector,
     and all positions share a classifier. For 5 positions: 64x90, 16x30x16,
-    8x15x32, 4x15x64, 1x5x128, 5x11.
+    8x15x32, 4x15x64, 1x5x128, 5x11; `filters` is the first number of filters.
     """
     positions = shape.num_positions
     x = _stretch(images, _COLUMNS * positions)
-    x = _extract_features(x, (8, 9), (4, 3))
-    x = _conv(x, 128, (4, 3), strides=(4, 3))
-    x = layers.Reshape((positions, 128))(x)
+    x = _extract_features(x, filters, (8, 9), (4, 3))
+    x = _conv(x, 8 * filters, (4, 3), strides=(4, 3))
+    x = layers.Reshape((positions, 8 * filters))(x)
     return layers.Dense(shape.num_classes, dtype="float32")(x)
 
 
@@ -103,7 +104,7 @@ def _apply_sequence_reader(
     x = _stretch(
         images, max(_COLUMNS * shape.num_positions, round(64 * width / height))
     )
-    x = _extract_features(x, (8, 8), (4, 2))
+    x = _extract_features(x, 16, (8, 8), (4, 2))
     x = _conv(x, 128, (4, 3), strides=(4, 1))
     x = _residual_block(x, (1, 5))
     x = layers.Reshape((-1, 128))(x)
@@ -137,14 +138,28 @@ def _stretch(images: keras.KerasTensor, width: int) -> keras.KerasTensor:
 
 
 def _extract_features(
-    x: keras.KerasTensor, kernel_size: tuple[int, int], strides: tuple[int, int]
+    x: keras.KerasTensor,
+    filters: int,
+    kernel_size: tuple[int, int],
+    strides: tuple[int, int],
 ) -> keras.KerasTensor:
-    """Returns 4 rows of 64 features; columns are divided by 2 x the stride."""
-    x = _conv(x, 16, kernel_size, strides)
+    """Applies residual blocks at three resolutions.
+
+    Args:
+      x: Images of 64 rows.
+      filters: Number of filters of the first block; each next one has twice as
+        many.
+      kernel_size: Height and width of the first kernel.
+      strides: Its strides; the first one is 4.
+
+    Returns:
+      4 rows of 4 x `filters` features, for every column after strides[1] and 2.
+    """
+    x = _conv(x, filters, kernel_size, strides)
     x = _residual_block(x)
-    x = _conv(x, 32, 3, strides=2)
+    x = _conv(x, 2 * filters, 3, strides=2)
     x = _residual_block(x)
-    x = _conv(x, 64, 3, strides=(2, 1))
+    x = _conv(x, 4 * filters, 3, strides=(2, 1))
     return _residual_block(x)
 
 
@@ -178,26 +193,26 @@ def _residual_block(
     return layers.Activation("silu")(layers.Add()([x, y]))
 
 
+_MUON_RECIPE = Recipe(
+    epochs=10,
+    optimizer=MUON,
+    learning_rate=1e-2,
+    warmup_fraction=0.05,
+    distortion=3.0,
+)
+
 NETWORKS: Mapping[str, Network] = {
     "slot_resnet": Network(
         _apply_slot_resnet,
-        Recipe(
-            epochs=10,
-            optimizer=MUON,
-            learning_rate=1e-2,
-            warmup_fraction=0.05,
-            distortion=3.0,
-        ),
+        _MUON_RECIPE,
+    ),
+    "slot_resnet_wide": Network(
+        functools.partial(_apply_slot_resnet, filters=32),
+        _MUON_RECIPE,
     ),
     "sequence_reader": Network(
         _apply_sequence_reader,
-        Recipe(
-            epochs=10,
-            optimizer=MUON,
-            learning_rate=1e-2,
-            warmup_fraction=0.05,
-            distortion=2.0,
-        ),
+        dataclasses.replace(_MUON_RECIPE, distortion=2.0),
     ),
     "seed_cnn": Network(
         _apply_seed_cnn,
