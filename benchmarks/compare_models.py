@@ -1,82 +1,79 @@
-"""Compares the time to accuracy of all networks.
+"""Compares the time to accuracy of all networks."""
 
-  python -m benchmarks.compare_models --dataset=seqdigits/mnist
-
-Trains one model after the other, on the same data and machine, each with its
-own recipe. Prints a table, and writes it as JSON, with a picture of the error
-rate over time.
-"""
-
-import json
+import dataclasses
 import pathlib
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
+from typing import Any
 
-from absl import app, flags
-
-from seqdigits_tfds.terminal import quiet_tensorflow
-
-with quiet_tensorflow():
-    from benchmarks import time_to_accuracy
-    from trainer.model.networks import NETWORKS
-
-_DATASET = flags.DEFINE_string(
-    "dataset", "seqdigits/optdigits", "Dataset to train on."
-)
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "TFDS data directory.")
-_MANUAL_DIR = flags.DEFINE_string(
-    "manual_dir", None, "Directory with MNIST's four files, plain or .gz."
-)
-_OUT = flags.DEFINE_string(
-    "out", "runs/comparison", "Directory for the runs and their comparison."
-)
-_VALIDATE_EVERY_STEPS = flags.DEFINE_integer(
-    "validate_every_steps", 100, "Number of steps between validations."
-)
-_EPOCHS = flags.DEFINE_integer(
-    "epochs", None, "Number of epochs (default: each model's)."
-)
+from benchmarks import time_to_accuracy
+from trainer.model.networks import NETWORKS
 
 _BASELINE = "seed_cnn"
-_MODELS = (_BASELINE, *(name for name in NETWORKS if name != _BASELINE))
+MODELS = (_BASELINE, *(name for name in NETWORKS if name != _BASELINE))
+"""The networks in the order of their training."""
 
 
-def main(argv: Sequence[str]) -> None:
-    """Trains all models, and compares them."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected argument {argv[1]!r}")
-    out = pathlib.Path(_OUT.value)
-    for model in _MODELS:
-        _train(model, out / model)
-    comparison = time_to_accuracy.compare_runs(
-        {model: out / model for model in _MODELS}
-    )
-    (out / "comparison.json").write_text(json.dumps(comparison, indent=2))
-    time_to_accuracy.draw_curves(comparison, out / "comparison.svg")
-    print(time_to_accuracy.format_table(comparison))
-    print(f"\nSee also {out}/comparison.json and comparison.svg.")
+@dataclasses.dataclass(frozen=True)
+class ModelComparison:
+    """The training runs of several models.
+
+    Attributes:
+      comparison: From `time_to_accuracy.compare_runs`.
+      name: Name of the files.
+    """
+
+    comparison: dict[str, Any]
+    name: str = "models"
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the curves and figures of all runs."""
+        return self.comparison
+
+    def to_markdown(self) -> str:
+        """Returns a table with one column per model."""
+        return time_to_accuracy.format_table(self.comparison)
+
+    def draw(self, path: pathlib.Path) -> None:
+        """Draws the error rate of all models over time."""
+        time_to_accuracy.draw_curves(self.comparison, path)
 
 
-def _train(model: str, workdir: pathlib.Path) -> None:
-    """Runs the trainer, which resumes or skips an existing run."""
-    settings = {
-        "dataset": _DATASET.value,
-        "data_dir": _DATA_DIR.value,
-        "manual_dir": _MANUAL_DIR.value,
-        "workdir": workdir,
-        "model": model,
-        "epochs": _EPOCHS.value,
-        "validate_every_steps": _VALIDATE_EVERY_STEPS.value,
+def compare_models(
+    manual_dir: str,
+    folder: pathlib.Path,
+    dataset: str = "seqdigits/mnist",
+    **settings: Any,
+) -> Iterator[ModelComparison]:
+    """Trains one model after the other, each with its own recipe.
+
+    Args:
+      manual_dir: Directory with MNIST's four files.
+      folder: Directory for the runs.
+      dataset: TFDS name of the dataset.
+      **settings: Further flags of the trainer.
+
+    Yields:
+      The comparison.
+
+    Raises:
+      SystemExit: If a training fails; the trainer has printed why.
+    """
+    runs = {model: folder / model for model in MODELS}
+    flags = {
+        "validate_every_steps": 50,
+        **settings,
+        "dataset": dataset,
+        "manual_dir": manual_dir,
     }
-    process = subprocess.run(
-        [sys.executable, "-m", "trainer"]
-        + [f"--{k}={v}" for k, v in settings.items() if v is not None]
-    )
-    if process.returncode:
-        # The trainer has printed its own message.
-        sys.exit(process.returncode)
-
-
-if __name__ == "__main__":
-    app.run(main)
+    flags.setdefault("data_dir", folder / "data")
+    for model, workdir in runs.items():
+        process = subprocess.run(
+            [sys.executable, "-m", "trainer", f"--model={model}"]
+            + [f"--{name}={value}" for name, value in flags.items()]
+            + [f"--workdir={workdir}"]
+        )
+        if process.returncode:
+            sys.exit(process.returncode)
+    yield ModelComparison(time_to_accuracy.compare_runs(runs))

@@ -5,6 +5,7 @@ import json
 import pathlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from benchmarks.compare_builds import compare_builds
 from benchmarks.compare_loaders import (
@@ -15,25 +16,35 @@ from benchmarks.compare_loaders import (
 from benchmarks.compare_sequences import compare_sequences
 from benchmarks.compare_sizes import compare_sizes
 from benchmarks.compare_steps import compare_steps
-from benchmarks.measuring import Comparison
 from benchmarks.plain_seqdigits import load_glyphs
 from seqdigits_tfds import InputError
 
-_LOADERS, _SMALL_IMAGES = "loaders", "small_images"
+_LOADERS, _SMALL_IMAGES, MODELS = "loaders", "small_images", "models"
 
-BENCHMARKS: Mapping[
-    str, Callable[[str, pathlib.Path, int], Iterator[Comparison]]
-] = {
+
+def _compare_models(
+    manual_dir: str, folder: pathlib.Path, _rounds: int
+) -> Iterator[Any]:
+    """Trains each model once."""
+    # Imports TensorFlow, which would spoil the measurements of the others.
+    from benchmarks.compare_models import compare_models
+
+    return compare_models(manual_dir, folder)
+
+
+BENCHMARKS: Mapping[str, Callable[[str, pathlib.Path, int], Iterator[Any]]] = {
     "build": compare_builds,
     _LOADERS: compare_loaders,
     _SMALL_IMAGES: compare_small_images,
+    MODELS: _compare_models,
     "sequences": compare_sequences,
     "sizes": compare_sizes,
     "step": compare_steps,
 }
 """The benchmarks by name. Each takes the directory with MNIST's files, a
 directory for temporary data, and the number of rounds. It yields each
-comparison as soon as it is complete."""
+comparison as soon as it is complete: a `measuring.Comparison`, or a
+`compare_models.ModelComparison`."""
 
 
 def run(
@@ -71,6 +82,8 @@ def run(
                 (out / f"{comparison.name}.json").write_text(
                     json.dumps(comparison.to_json(), indent=2)
                 )
+                if name == MODELS:
+                    comparison.draw(out / f"{comparison.name}.svg")
 
 
 def _check_installed(libraries: Sequence[str]) -> None:

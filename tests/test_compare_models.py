@@ -6,13 +6,13 @@ import keras
 import pytest
 from keras import layers
 
+from benchmarks.compare_models import MODELS, compare_models
 from benchmarks.time_to_accuracy import (
     compare_runs,
     count_multiply_adds,
     draw_curves,
     format_table,
 )
-from helpers import run_python
 from trainer.data.sequences import ExampleShape
 from trainer.model.models import build
 
@@ -100,37 +100,32 @@ def test_the_first_validation_at_a_threshold_counts(tmp_path):
 
 @pytest.mark.long
 def test_all_models_are_trained_and_compared(tiny_data_dir, tmp_path):
-    done = run_python(
-        *("-m", "benchmarks.compare_models", "--dataset=seqdigits/tiny"),
-        *(f"--data_dir={tiny_data_dir}", f"--out={tmp_path}"),
-        *("--epochs=6", "--validate_every_steps=8"),
+    (models,) = compare_models(
+        str(tmp_path),
+        tmp_path,
+        dataset="seqdigits/tiny",
+        data_dir=tiny_data_dir,
+        epochs=6,
+        validate_every_steps=8,
     )
-    comparison = json.loads((tmp_path / "comparison.json").read_text())
-    assert list(comparison) == [
-        *("seed_cnn", "slot_resnet", "slot_resnet_wide", "sequence_reader")
-    ]
-    for name, entry in comparison.items():
+    assert list(models.comparison) == list(MODELS)
+    for name, entry in models.comparison.items():
         results = json.loads((tmp_path / name / "results.json").read_text())
         assert entry["sequence_accuracy"] == results["sequence_accuracy"]
         seconds, images, _ = zip(*entry["curve"], strict=True)
         assert list(images) == [8 * 128, 16 * 128, 23 * 128]
         assert list(seconds) == sorted(seconds)
         assert entry["seconds"] == seconds[-1]
-    last_accuracy = str(comparison["seed_cnn"]["curve"][-1][2])
-    assert comparison["seed_cnn"]["reached"][last_accuracy] is not None
-    parameters = [f"{entry['parameters']:,}" for entry in comparison.values()]
-    assert parameters[0] == "3,953,047"
-    assert f"| parameters | {' | '.join(parameters)} |" in done.stdout
-    assert (tmp_path / "comparison.svg").exists()
+    baseline = models.comparison["seed_cnn"]
+    assert baseline["parameters"] == 3_953_047
+    assert baseline["reached"][str(baseline["curve"][-1][2])] is not None
+    assert models.to_markdown().startswith(f"|  | {' | '.join(MODELS)} |")
+    models.draw(tmp_path / "models.svg")
+    assert (tmp_path / "models.svg").exists()
 
 
-@pytest.mark.long
-def test_a_trainer_that_fails_ends_the_comparison(tmp_path):
-    done = run_python(
-        *("-m", "benchmarks.compare_models", "--dataset=seqdigits/none"),
-        f"--out={tmp_path}",
-        check=False,
-    )
-    assert done.returncode == 1
-    assert "seqdigits/none" in done.stderr
-    assert not (tmp_path / "comparison.json").exists()
+def test_a_trainer_that_fails_ends_the_comparison(tmp_path, capfd):
+    with pytest.raises(SystemExit) as stopped:
+        next(compare_models(str(tmp_path), tmp_path, "seqdigits/none"))
+    assert stopped.value.code == 1
+    assert "seqdigits/none" in capfd.readouterr().err
