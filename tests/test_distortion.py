@@ -7,7 +7,8 @@ import scipy.ndimage
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from trainer.model.distortion import Distortion
+from trainer.data.sequences import ExampleShape
+from trainer.model.distortion import Distortion, count_cells
 
 BATCH_SIZE = 32
 
@@ -26,6 +27,12 @@ def distortion():
 def draw(distortion, start=0):
     positions = tf.range(start, start + BATCH_SIZE, dtype=tf.int64)
     return distortion.draw(positions).numpy()
+
+
+def test_a_cell_is_the_room_of_a_digit():
+    assert count_cells(ExampleShape((64, 64, 1), 5, 11), "tiled") == (1, 5)
+    wide = ExampleShape((64, 128, 1), 7, 11)
+    assert count_cells(wide, "scattered") == (2, 4)
 
 
 def test_without_moves_images_are_unchanged(distortion, images):
