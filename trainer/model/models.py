@@ -62,7 +62,7 @@ def find_network(name: str) -> Network:
     function = getattr(module, function_name, None)
     if not callable(function):
         raise InputError(
-            f"model must name a function of {module.__file__}, which has no"
+            f"model must name a function of {module_name}, which has no"
             f" function {function_name}"
         )
     with _explaining(f"{name} failed"):
