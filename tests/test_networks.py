@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from scipy import special
 
 from helpers import run_python
 from trainer.data.sequences import ExampleShape
@@ -73,43 +74,52 @@ def test_slot_resnet_treats_all_positions_alike():
     assert abs(logits[0, 3] - logits[0, 4]).max() > 0.01
 
 
-def test_sequence_reader_gives_each_position_its_share_of_the_columns():
+def read_marks(images, num_positions):
+    """Returns the marks [n, columns] of an untrained `sequence_reader`, the
+    weights [n, positions, columns] that follow from them, the logits, and the
+    logits of nothing at all.
+    """
     keras.utils.set_random_seed(0)
-    model, _ = build("sequence_reader", ExampleShape((64, 128, 1), 7, 11))
+    shape = ExampleShape(images.shape[1:], num_positions, 11)
+    model, _ = build("sequence_reader", shape)
     (marks,) = (x for x in model.layers if getattr(x, "units", 0) == 1)
-    (weights,) = (x for x in model.operations if x.name.startswith("relu"))
-    marks, weights = keras.Model(model.input, [marks.output, weights.output])(
-        np.random.default_rng(0).integers(0, 256, (3, 64, 128, 1), np.uint8)
-    )
-    assert marks.shape == (3, 32, 1)
+    *_, weights = (x for x in model.operations if "subtract" in x.name)
+    outputs = keras.Model(
+        model.input, [marks.output, weights.output, model.output]
+    )(images)
+    marks, *others = (output.numpy() for output in outputs)
+    return marks[..., 0], *others, model.layers[-1].bias.numpy()
+
+
+WIDE_IMAGES = np.random.default_rng(0).integers(
+    0, 256, (3, 64, 128, 1), np.uint8
+)
+
+
+def test_sequence_reader_reads_each_position_where_the_sum_passes_it():
+    marks, weights, _, _ = read_marks(WIDE_IMAGES, 7)
+    assert marks.shape == (3, 32)
     assert weights.shape == (3, 7, 32)
-    totals = marks.numpy().sum(axis=(1, 2))
-    assert totals == pytest.approx(3, rel=0.5)
-    # Position p reads from p to p + 1, as far as the sum of the marks reaches.
-    shares = weights.numpy().sum(axis=2)
-    expected = np.clip(totals[:, None] - np.arange(7), 0, 1)
-    np.testing.assert_allclose(shares, expected, atol=1e-5)
-    np.testing.assert_allclose(
-        weights.numpy().sum(axis=1), marks.numpy()[..., 0], atol=1e-5
-    )
+    sums = np.concatenate([np.zeros((3, 1)), marks.cumsum(axis=1)], axis=1)
+    assert sums[:, -1] == pytest.approx(3, rel=0.5)
+    # The integral of a window of width 1 at each position, with soft borders.
+    grid = np.linspace(-4, 12, 16_001)
+    for position in range(7):
+        window = special.expit((grid - position) / 0.5)
+        window -= special.expit((grid - position - 1) / 0.5)
+        integral = np.cumsum(window) * (grid[1] - grid[0])
+        expected = np.diff(np.interp(sums, grid, integral), axis=1)
+        np.testing.assert_allclose(weights[:, position], expected, atol=1e-3)
     # From left to right.
-    columns = (weights.numpy() * np.arange(32)).sum(axis=2)
-    for row, share in zip(columns, shares, strict=True):
-        means = row[share > 0] / share[share > 0]
-        assert (np.diff(means) > 0).all()
+    centers = (weights * np.arange(32)).sum(axis=2) / weights.sum(axis=2)
+    assert (np.diff(centers[:, :4], axis=1) > 0).all()
 
 
 def test_sequence_reader_reads_blanks_where_nothing_is_left():
-    """All positions after the last digit have the same logits."""
-    keras.utils.set_random_seed(0)
-    model, _ = build("sequence_reader", ExampleShape((64, 128, 1), 10, 11))
-    images = np.random.default_rng(0).integers(
-        0, 256, (1, 64, 128, 1), np.uint8
-    )
-    logits = model(images).numpy()[0]
-    bias = model.layers[-1].bias.numpy()
-    assert abs(logits[0] - bias).max() > 1e-3
-    np.testing.assert_allclose(logits[-3:], [bias] * 3, atol=1e-6)
+    _, _, logits, bias = read_marks(WIDE_IMAGES, 10)
+    differences = abs(logits - bias).max(axis=2)
+    assert (differences[:, 0] > 0.01).all()
+    assert (differences[:, 8:] < 0.01 * differences[:, :1]).all()
 
 
 @pytest.mark.parametrize("ensemble_size", [1, 3])

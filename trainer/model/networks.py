@@ -61,6 +61,9 @@ def _apply_seed_cnn(
 _COLUMNS = 18
 """Columns of pixels for each position, after stretching."""
 
+_SOFTNESS = 0.5
+"""Width of the border between two positions of `sequence_reader`, in digits."""
+
 
 def _apply_slot_resnet(
     images: keras.KerasTensor, shape: ExampleShape, filters: int = 16
@@ -90,10 +93,10 @@ def _apply_sequence_reader(
     It makes a vector of features for every fourth column of the image, and
     looks for digits itself: a mark in 0..1 says how much of a digit each column
     completes. The sum of the marks up to a column is the number of digits read
-    so far; position p takes the columns in which it grows from p to p + 1,
-    weighted by their parts of that growth. Where the sum ends before, nothing
-    is left to take, and the classifier's bias stands for a blank. (Dong and Xu,
-    "CIF: continuous integrate-and-fire for end-to-end speech recognition",
+    so far; position p takes the columns in which it grows from p to p + 1, with
+    soft borders, weighted by their parts of that growth. Where the sum ends
+    before, little is left to take, and the classifier reads a blank. (Dong and
+    Xu, "CIF: continuous integrate-and-fire for end-to-end speech recognition",
     ICASSP 2020; here without their auxiliary loss and scaling.)
 
     Digits may be anywhere, of different sizes, and touch; positions that never
@@ -120,14 +123,25 @@ def _apply_sequence_reader(
     )(x)
     marks = keras.ops.transpose(marks, (0, 2, 1))
     end = keras.ops.cumsum(marks, axis=-1)
-    first = np.arange(shape.num_positions, dtype=np.float32)[:, None]
-    # [N, positions, columns]: overlap of start..end and first..first + 1.
-    weights = keras.ops.relu(
-        keras.ops.minimum(end, first + 1)
-        - keras.ops.maximum(end - marks, first)
+    # [N, positions, columns]: how much of each position is read before the end
+    # of a column, and in it.
+    done, done_before = (
+        _ramp(s, shape.num_positions) for s in (end, end - marks)
     )
-    x = keras.ops.matmul(weights, x)
+    x = keras.ops.matmul(done - done_before, x)
     return layers.Dense(shape.num_classes, dtype="float32")(x)
+
+
+def _ramp(x: keras.KerasTensor, num_positions: int) -> keras.KerasTensor:
+    """Returns about min(max(x - p, 0), 1) for each position p, without kinks.
+
+    Where a slope jumps, rounding differences between replica counts grow.
+    """
+    p = np.arange(num_positions, dtype=np.float32)[:, None]
+    rising, falling = (
+        keras.ops.softplus((x - begin) / _SOFTNESS) for begin in (p, p + 1)
+    )
+    return _SOFTNESS * (rising - falling)
 
 
 def _stretch(images: keras.KerasTensor, width: int) -> keras.KerasTensor:
