@@ -218,7 +218,7 @@ _MUON_RECIPE = Recipe(
 NETWORKS: Mapping[str, Network] = {
     "slot_resnet": Network(
         _apply_slot_resnet,
-        _MUON_RECIPE,
+        dataclasses.replace(_MUON_RECIPE, epochs=8, distortion=2.0),
     ),
     "slot_resnet_wide": Network(
         functools.partial(_apply_slot_resnet, filters=32),
