@@ -226,7 +226,7 @@ NETWORKS: Mapping[str, Network] = {
     ),
     "sequence_reader": Network(
         _apply_sequence_reader,
-        dataclasses.replace(_MUON_RECIPE, distortion=2.0),
+        dataclasses.replace(_MUON_RECIPE, epochs=6, distortion=2.0),
     ),
     "seed_cnn": Network(
         _apply_seed_cnn,
