@@ -35,12 +35,16 @@ def find_interval(correct: np.ndarray, groups: np.ndarray) -> list[float]:
         (np.ones(len(rows)), (rows, members)),
         shape=(n, members.max(initial=0) + 1),
     )
-    related = belongs @ belongs.T
-    related.data[:] = 1
+    belongs.sum_duplicates()
+    belongs.data[:] = 1
     errors = correct - accuracy
     independent = errors @ errors
+    # Over all pairs of a common group. An answer is a pair with itself once,
+    # not once for each of its groups.
+    in_groups = belongs.T @ errors
+    own = (errors**2) @ (belongs.sum(axis=1) - 1)
     # At least what independent answers have: an estimate may be smaller.
-    ratio = max(1.0, errors @ (related @ errors) / max(independent, 1e-12))
+    ratio = max(1.0, (in_groups @ in_groups - own) / max(independent, 1e-12))
     return _wilson(accuracy, n / ratio)
 
 
