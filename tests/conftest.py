@@ -15,12 +15,10 @@ import keras
 import tensorflow as tf
 
 import seqdigits_tfds
-import small_network
 from helpers import NO_NETWORK, SHORT, TINY, build, build_custom, train
 from trainer.config import TrainConfig
 from trainer.train import train_and_evaluate
 
-small_network.register()
 # Two replicas in one process. The CPU can only be split once.
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
@@ -160,7 +158,7 @@ def train_here(tiny_data_dir):
                     "dataset": "seqdigits/tiny",
                     "data_dir": str(tiny_data_dir),
                     "workdir": str(workdir) if workdir else None,
-                    "model": "small",
+                    "model": "small_network:small",
                     "strategy": "one_device",
                     **settings,
                 }

@@ -215,7 +215,7 @@ def run_on_disk(tmp_path, size, script, *flags):
             """,
         ],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": trainers.PYTHONPATH},
         capture_output=True,
         text=True,
     )

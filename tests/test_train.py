@@ -21,7 +21,7 @@ def test_metrics_record_steps_and_epochs(train_here, tmp_path, capsys):
         log_every_steps=5,
         global_batch_size=64,
     )
-    assert "2 x small, " in capsys.readouterr().out
+    assert "2 x small_network:small, " in capsys.readouterr().out
     metrics = read_metrics(tmp_path)
     validation = [m for m in metrics if m["split"] == "validation"]
     # 480 / 64 = 7.5: the second epoch begins within a batch.
@@ -126,7 +126,8 @@ def test_the_default_run_directory_is_named_after_the_settings(
     monkeypatch.chdir(tmp_path)
     for seed, num_runs in ((0, 1), (1, 2), (0, 2)):
         train_here(None, max_steps=1, global_batch_size=48, seed=seed)
-        found = list(tmp_path.glob("runs/seqdigits-tiny-2.0.0-small-*/export"))
+        pattern = "runs/seqdigits-tiny-2.0.0-small_network-small-*/export"
+        found = list(tmp_path.glob(pattern))
         assert len(found) == num_runs
 
 

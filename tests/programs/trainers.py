@@ -21,9 +21,10 @@ STRATEGIES = {
 }
 """The flags of several ways to distribute a run."""
 
+PYTHONPATH = os.pathsep.join(map(str, (ROOT, PROGRAMS)))
 DEFAULT = ("-m", "trainer")
-SMALL = (PROGRAMS / "small_network.py",)
-"""The programs that can be started: the trainer, and one with `small`."""
+SMALL = (*DEFAULT, "--model=small_network:small")
+"""The programs that can be started: the trainer, and it with a small model."""
 
 
 @dataclasses.dataclass
@@ -81,7 +82,7 @@ def start(log, *flags, program=DEFAULT, **environment):
         process = subprocess.Popen(
             [sys.executable, *map(str, (*program, *flags))],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            env={**os.environ, "PYTHONPATH": PYTHONPATH, **environment},
             stdout=file,
             stderr=subprocess.STDOUT,
         )

@@ -12,6 +12,16 @@ import tensorflow as tf
 from seqdigits_tfds import InputError
 from trainer.distribution.cluster import Cluster
 
+_FAILURES = (
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.InternalError,
+    tf.errors.UnavailableError,
+)
+"""What a collective operation may raise when a worker is gone."""
+
 
 class LostWorkerError(RuntimeError):
     """Another worker has ended or can't be reached."""
@@ -30,15 +40,13 @@ def detect_lost_workers(cluster: Cluster | None) -> Iterator[None]:
     """
     try:
         yield
-    except (
-        tf.errors.AbortedError,
-        tf.errors.CancelledError,
-        tf.errors.DeadlineExceededError,
-        tf.errors.FailedPreconditionError,
-        tf.errors.InternalError,
-        tf.errors.UnavailableError,
-    ) as error:
-        if cluster is None:
+    except (*_FAILURES, InputError) as error:
+        # Creating variables is collective, too: there, the failure looks as if
+        # the user's model were broken.
+        failures = (error, error.__cause__)
+        if cluster is None or not any(
+            isinstance(failure, _FAILURES) for failure in failures
+        ):
             raise
         raise LostWorkerError(
             f"worker {cluster.address} lost contact with another worker, which"
