@@ -1,4 +1,4 @@
-"""TF_CONFIG, and the agreement between workers."""
+"""TF_CONFIG, the flags for workers, and the agreement between workers."""
 
 import json
 import socket
@@ -12,7 +12,7 @@ from trainer.distribution import collectives
 from trainer.distribution.cluster import (
     Cluster,
     check_port_free,
-    read_tf_config,
+    find_cluster,
 )
 from trainer.distribution.strategy import make_strategy
 
@@ -30,11 +30,8 @@ def read(monkeypatch):
     """Reads a cluster from a value of TF_CONFIG."""
 
     def set_and_read(text):
-        if text is None:
-            monkeypatch.delenv("TF_CONFIG", raising=False)
-        else:
-            monkeypatch.setenv("TF_CONFIG", text)
-        return read_tf_config()
+        monkeypatch.setenv("TF_CONFIG", text)
+        return find_cluster()
 
     return set_and_read
 
@@ -52,10 +49,45 @@ def test_a_task_of_the_job_chief_is_the_chief(read):
     assert not read(to_text(tasks)).is_chief
 
 
+def test_flags_define_the_workers(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    cluster = find_cluster("a:1,b:2", 1)
+    assert (cluster.address, len(cluster)) == ("b:2", 2)
+    assert cluster.source == "--workers"
+    with pytest.raises(InputError, match="--workers must be host:port"):
+        find_cluster("a:1,b", 0)
+    with pytest.raises(InputError, match="no task 2 among the 2"):
+        find_cluster("a:1,b:2", 2)
+    with pytest.raises(InputError, match=r"set --workers=.*SLURM's srun"):
+        find_cluster()
+
+
+def test_tf_config_wins(read):
+    assert read(to_text(TWO)).source == "TF_CONFIG"
+    assert find_cluster("c:1,d:2", 1).address == "a:1"
+
+
+def test_the_operators_tf_config_is_read(read):
+    """As Kubeflow's TFJob sets it for a chief and workers."""
+    tasks = {
+        "chief": ["seqdigits-chief-0.ml.svc:2222"],
+        "worker": [f"seqdigits-worker-{i}.ml.svc:2222" for i in range(2)],
+    }
+    for job, index in (("chief", 0), ("worker", 0), ("worker", 1)):
+        content = {
+            "cluster": tasks,
+            "task": {"type": job, "index": index},
+            "environment": "cloud",
+        }
+        cluster = read(json.dumps(content))
+        assert cluster.address == tasks[job][index]
+        assert cluster.is_chief == (job == "chief")
+        assert len(cluster) == 3
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (None, "no workers are defined"),
         ("{}", "no workers are defined"),
         ("{cluster", "Expecting property name"),
         ("[]", "its value can't be used"),
@@ -79,16 +111,20 @@ def test_an_invalid_tf_config_is_rejected(read, text, reason):
     assert "\n" not in str(caught.value)
 
 
-def test_a_trainer_needs_a_tf_config(train_here, tmp_path, monkeypatch):
+def test_a_trainer_needs_the_workers_addresses(
+    train_here, tmp_path, monkeypatch
+):
     monkeypatch.delenv("TF_CONFIG", raising=False)
-    with pytest.raises(InputError, match="needs the environment variable"):
+    with pytest.raises(InputError, match="needs the workers' addresses"):
         train_here(tmp_path / "run", strategy="multi_worker")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_port_in_use_is_reported():
     (port,) = trainers.find_ports(1)
-    cluster = Cluster({"worker": [f"localhost:{port}"]}, "worker", 0)
+    cluster = Cluster(
+        {"worker": [f"localhost:{port}"]}, "worker", 0, "--workers"
+    )
     check_port_free(cluster)
     with socket.socket() as taken:
         taken.bind(("", port))
@@ -121,7 +157,7 @@ def test_a_worker_that_disagrees_with_the_chief_is_rejected(monkeypatch):
 
 
 def test_a_failed_collective_is_a_lost_worker_error():
-    cluster = Cluster(TWO, "worker", 1)
+    cluster = Cluster(TWO, "worker", 1, "TF_CONFIG")
     error = tf.errors.UnavailableError(None, None, "gone")
     with (
         pytest.raises(collectives.LostWorkerError, match="worker b:2 lost"),

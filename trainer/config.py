@@ -155,6 +155,21 @@ class TrainConfig:
         help="How to distribute training: on one device, on all GPUs of this"
         " machine (or its CPU), or on several machines.",
     )
+    workers: str | None = setting(
+        None,
+        group=_DEVICES,
+        default_help="those of TF_CONFIG or SLURM",
+        affects_result=False,
+        help="host:port of each worker of a multi_worker run, separated by"
+        " commas; the first one writes the run directory.",
+    )
+    worker_index: int | None = setting(
+        None,
+        group=_DEVICES,
+        minimum=0,
+        affects_result=False,
+        help="Which of --workers this process is, from 0.",
+    )
     virtual_devices: int = setting(
         0,
         group=_DEVICES,
@@ -210,6 +225,16 @@ class TrainConfig:
                 "virtual_devices must be 0 with --strategy=multi_worker, got"
                 f" {self.virtual_devices}: each worker uses its GPUs, or its"
                 " CPU as one device; start more workers"
+            )
+        if (self.workers is None) != (self.worker_index is None):
+            raise InputError(
+                "workers and worker_index must be set together, got"
+                f" {self.workers!r} and {self.worker_index}"
+            )
+        if self.workers is not None and self.strategy != MULTI_WORKER:
+            raise InputError(
+                f"workers needs --strategy={MULTI_WORKER}, got"
+                f" {self.strategy!r}"
             )
         self._parse_profile()
 

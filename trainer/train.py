@@ -14,7 +14,7 @@ from trainer.config import DISK, FRESH, TrainConfig
 from trainer.data import GeneratedSplit, Split, dataset, open_split
 from trainer.data.records import explain_read_errors
 from trainer.data.sequences import FEATURES, ExampleShape, read_glyph_ids
-from trainer.distribution.cluster import read_tf_config
+from trainer.distribution.cluster import find_cluster
 from trainer.distribution.collectives import (
     broadcast,
     check_agreement,
@@ -55,7 +55,7 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
     """
     cluster = None
     if config.strategy == MULTI_WORKER:
-        cluster = read_tf_config()
+        cluster = find_cluster(config.workers, config.worker_index)
     is_chief = cluster is None or cluster.is_chief
     with contextlib.ExitStack() as stack:
         stack.enter_context(detect_lost_workers(cluster))

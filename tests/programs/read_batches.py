@@ -20,13 +20,13 @@ from seqdigits_tfds.configs import find_config
 from trainer.data.pipeline import make_train_dataset
 from trainer.data.sequences import FEATURES
 from trainer.data.splits import GeneratedSplit, MemorySplit
-from trainer.distribution.cluster import read_tf_config
+from trainer.distribution.cluster import find_cluster
 from trainer.distribution.strategy import make_strategy
 from trainer.model.distortion import Distortion
 
 name, *numbers = sys.argv[1:]
 num_devices, num_examples, batch_size, num_steps, seed = map(int, numbers)
-cluster = read_tf_config() if name == "multi_worker" else None
+cluster = find_cluster() if name == "multi_worker" else None
 strategy = make_strategy(name, num_devices, cluster)
 if num_examples:
     rows = np.arange(num_examples)

@@ -1,11 +1,13 @@
-"""The workers of a `multi_worker` run, from the TF_CONFIG variable."""
+"""The workers of a `multi_worker` run: from flags, TF_CONFIG or SLURM."""
 
 import dataclasses
+import os
 import socket
 
 import tensorflow as tf
 
 from seqdigits_tfds import InputError
+from trainer.distribution import slurm
 
 _CHIEF, _WORKER = "chief", "worker"
 
@@ -23,11 +25,13 @@ class Cluster:
       tasks: The host:port of each task, by job, "chief" or "worker".
       job: This task's job.
       index: This task's index in its job.
+      source: Where this is from: "TF_CONFIG", "--workers" or "SLURM".
     """
 
     tasks: dict[str, list[str]]
     job: str
     index: int
+    source: str
 
     @property
     def address(self) -> str:
@@ -49,18 +53,57 @@ class Cluster:
         return sum(map(len, self.tasks.values()))
 
 
-def read_tf_config() -> Cluster:
-    """Reads and validates the environment variable TF_CONFIG.
+def find_cluster(
+    workers: str | None = None, worker_index: int | None = None
+) -> Cluster:
+    """Finds the workers: in TF_CONFIG, in flags, or in SLURM's variables.
+
+    The first of them that is set is taken.
+
+    Args:
+      workers: The value of `--workers`: host:port of each worker, separated by
+        commas.
+      worker_index: Which of them this process is.
 
     Raises:
-      InputError: If it does not define the workers and this one's task.
+      InputError: If none is set, or the first that is set can't be used.
     """
+    if "TF_CONFIG" in os.environ:
+        return _read_tf_config()
+    if workers is not None and worker_index is not None:
+        cluster = Cluster(
+            {_WORKER: workers.split(",")}, _WORKER, worker_index, "--workers"
+        )
+        try:
+            _check(cluster)
+        except ValueError as error:
+            raise InputError(
+                "--workers must be host:port of each worker, separated by"
+                " commas, and --worker_index must count from 0, got"
+                f" {workers!r} and {worker_index}: {error}"
+            ) from error
+        return cluster
+    if slurm.is_step(os.environ):
+        addresses, rank = slurm.find_workers(os.environ)
+        return Cluster({_WORKER: addresses}, _WORKER, rank, "SLURM")
+    raise InputError(
+        "--strategy=multi_worker needs the workers' addresses, and found none;"
+        " set --workers=host1:2222,host2:2222 and --worker_index, or the"
+        f" environment variable TF_CONFIG such as {_EXAMPLE}, or start the"
+        " workers with SLURM's srun; or use --strategy=mirrored on a single"
+        " machine"
+    )
+
+
+def _read_tf_config() -> Cluster:
     resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     try:
         tasks = resolver.cluster_spec().as_dict()
         if not tasks:
             raise ValueError("no workers are defined in it")
-        cluster = Cluster(tasks, resolver.task_type, resolver.task_id)
+        cluster = Cluster(
+            tasks, resolver.task_type, resolver.task_id, "TF_CONFIG"
+        )
         _check(cluster)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
@@ -111,7 +154,7 @@ def check_port_free(cluster: Cluster) -> None:
             probe.bind(("", port))
         except OSError as error:
             raise InputError(
-                f"can't listen on port {port}, which TF_CONFIG gives to this"
-                f" worker ({error.strerror}); stop the program that uses it,"
-                " or give all workers another TF_CONFIG"
+                f"can't listen on port {port}, which {cluster.source} gives to"
+                f" this worker ({error.strerror}); stop the program that uses"
+                " it, or give all workers other ports"
             ) from error

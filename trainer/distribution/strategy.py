@@ -1,12 +1,14 @@
 """Makes `tf.distribute` strategies by name."""
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
 from seqdigits_tfds import InputError
+from trainer.distribution import slurm
 from trainer.distribution.cluster import Cluster, check_port_free
 
 MAX_VIRTUAL_DEVICES = 16
@@ -47,9 +49,13 @@ def _make_multi_worker(
     if cluster is None:
         raise ValueError(f"{MULTI_WORKER} needs a cluster")
     check_port_free(cluster)
+    if slurm.is_step(os.environ):
+        gpus = tf.config.list_physical_devices("GPU")
+        own = slurm.share_gpus(os.environ, len(gpus))
+        tf.config.set_visible_devices(gpus[own.start : own.stop], "GPU")
     print(
         f"Worker {cluster.address} is waiting for all {len(cluster)} workers"
-        " ...",
+        f" from {cluster.source} ...",
         file=sys.stderr,
         flush=True,
     )
