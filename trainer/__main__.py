@@ -7,10 +7,8 @@ The same command resumes a run that was stopped. The flags by topic:
 {flags}
 """
 
-import dataclasses
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from absl import app, flags, logging
 
@@ -42,12 +40,8 @@ def main(argv: Sequence[str]) -> None:
     if not flags.FLAGS["verbosity"].present:
         # TFDS warns about every directory that it is going to create.
         logging.set_verbosity(logging.ERROR)
-    values: dict[str, Any] = {
-        field.name: flags.FLAGS[field.name].value
-        for field in dataclasses.fields(TrainConfig)
-    }
     try:
-        train_and_evaluate(TrainConfig(**values))
+        train_and_evaluate(TrainConfig(**settings.read_flags(TrainConfig)))
     except LostWorkerError as error:
         sys.exit(f"error: {error}")
 

@@ -134,6 +134,16 @@ def define_flags(
         )
 
 
+def read_flags(
+    cls: type, flag_values: flags.FlagValues = flags.FLAGS
+) -> dict[str, Any]:
+    """Returns the values of the flags that `define_flags` has defined."""
+    return {
+        field.name: flag_values[field.name].value
+        for field in dataclasses.fields(cls)
+    }
+
+
 def make_help(cls: type) -> str:
     """Lists the names of all settings by group, for `--help`."""
     groups: dict[str, list[str]] = {}

@@ -130,13 +130,7 @@ class RunDirectory:
             process, or belongs to a run with other settings or records.
         """
         self._path.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock.acquire(timeout=0)
-        except filelock.Timeout as error:
-            raise InputError(
-                f"{self._path} is in use by another trainer; wait until it"
-                " ends, or choose another --workdir"
-            ) from error
+        self.lock()
         dataset = {"name": config.dataset, **digests}
         self.check(config)
         if self._config.exists():
@@ -152,6 +146,20 @@ class RunDirectory:
             },
         }
         write_atomically(self._config, _to_json(content))
+
+    def lock(self) -> None:
+        """Locks the existing directory for this process.
+
+        Raises:
+          InputError: If it is in use by another process.
+        """
+        try:
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise InputError(
+                f"{self._path} is in use by another trainer; wait until it"
+                " ends, or choose another --workdir"
+            ) from error
 
     def record_segment(
         self, step: int, segment: dict[str, Any]

@@ -1,0 +1,1 @@
+"""Says what a training would meet on this machine, before it starts."""

@@ -1,0 +1,27 @@
+"""Says whether a training with these flags would work here, and how.
+
+  python -m trainer.doctor --strategy=mirrored
+
+It takes the trainer's flags. Each line is about one thing, "ok" or "NO" with
+what to do. Nothing is written or downloaded. The exit code is 1 if the training
+would fail.
+"""
+
+import sys
+
+from trainer.doctor.versions import describe_packages, find_unsupported
+
+if __name__ == "__main__":
+    # First: other versions may fail while they are imported.
+    unsupported = find_unsupported()
+    for line in unsupported:
+        print(f"NO   packages      {line}")
+    if unsupported:
+        sys.exit(1)
+    print(f"ok   packages      {describe_packages()}")
+
+    from absl import app
+
+    from trainer.doctor import checks
+
+    app.run(checks.main)
