@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from seqdigits_tfds import InputError
 from trainer.model.optimizer import ADAM, MUON, ConvMuon, Recipe, make_optimizer
 
 RNG = np.random.default_rng(0)
@@ -60,6 +61,21 @@ def test_momentum_is_nesterov_momentum():
         np.linalg.norm(step) * np.linalg.norm(expected)
     )
     assert cosine > 0.98
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"optimizer": "sgd"},
+        {"label_smoothing": 1.0},
+        {"label_smoothing": -0.1},
+        {"temperature": 0.0},
+    ],
+)
+def test_a_recipe_with_other_values_is_refused(values):
+    settings = {"optimizer": MUON, **values}
+    with pytest.raises(InputError, match=next(iter(values))):
+        Recipe(epochs=1, learning_rate=0.1, warmup_fraction=None, **settings)
 
 
 def test_the_learning_rate_warms_up_and_falls():

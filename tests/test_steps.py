@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import special
 
 from trainer.model.steps import make_train_steps
 
@@ -21,7 +22,7 @@ def keep(images, positions):
     return images
 
 
-def train(model, optimizer, num_steps=1, augment=keep):
+def train(model, optimizer, num_steps=1, augment=keep, **settings):
     """Trains on one repeated batch.
 
     Returns the change of the weights, and the result of the training steps.
@@ -41,7 +42,7 @@ def train(model, optimizer, num_steps=1, augment=keep):
     ).repeat()
     before = np.concatenate([w.ravel() for w in model.get_weights()])
     train_steps = make_train_steps(
-        strategy, model, optimizer, BATCH_SIZE, augment
+        strategy, model, optimizer, BATCH_SIZE, augment, **settings
     )
     figures = train_steps(
         iter(batches),
@@ -62,6 +63,19 @@ def test_each_step_adds_to_the_sums(model):
     assert 0 <= accuracy <= 3
     assert figures["stop"] == 0
     assert 0 <= figures["sampled_input_wait"] < 60
+
+
+def test_labels_are_smoothed_and_logits_divided(model):
+    images = np.arange(BATCH_SIZE * 4).reshape(BATCH_SIZE, 2, 2, 1)
+    labels = np.arange(BATCH_SIZE * 2).reshape(BATCH_SIZE, 1, 2) % 3
+    logits = model(tf.constant(images, tf.uint8)).numpy()
+    wanted = 0.7 * np.eye(3)[labels] + 0.3 / 3
+    losses = -(wanted * special.log_softmax(logits / 2, axis=-1)).sum(-1)
+    _, figures = train(
+        model, keras.optimizers.SGD(0.0), label_smoothing=0.3, temperature=2.0
+    )
+    expected = 10 + losses.sum() / BATCH_SIZE
+    assert figures["sums"][0].numpy() == pytest.approx(expected, rel=1e-5)
 
 
 def test_images_are_augmented_by_position(model):

@@ -26,9 +26,15 @@ class Recipe:
         linearly from 0, before it falls to 0 along a cosine; None for a
         constant learning rate.
       distortion: See `distortion.Distortion.strength`; 0 for no distortion.
+      label_smoothing: Part of each label's probability, 0..1, that the training
+        loss spreads over all classes (Szegedy et al., "Rethinking the Inception
+        architecture for computer vision", CVPR 2016).
+      temperature: The training loss divides the logits by it, above 0. Smoothed
+        labels ask for small logits; a temperature above 1 gives back the
+        confidence that the model deserves.
 
     Raises:
-      InputError: If there is no such optimizer.
+      InputError: If a value is not permitted.
     """
 
     epochs: int
@@ -36,12 +42,20 @@ class Recipe:
     learning_rate: float
     warmup_fraction: float | None
     distortion: float = 0.0
+    label_smoothing: float = 0.0
+    temperature: float = 1.0
 
     def __post_init__(self) -> None:
         if self.optimizer not in (ADAM, MUON):
             raise InputError(
                 f"optimizer must be one of {ADAM}, {MUON}, got"
                 f" {self.optimizer!r}"
+            )
+        if not 0 <= self.label_smoothing < 1 or self.temperature <= 0:
+            raise InputError(
+                "label_smoothing must be at least 0 and below 1, and"
+                f" temperature above 0, got {self.label_smoothing} and"
+                f" {self.temperature}"
             )
 
 

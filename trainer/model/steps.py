@@ -25,6 +25,8 @@ def make_train_steps(
     optimizer: keras.optimizers.Optimizer,
     global_batch_size: int,
     augment: Augment,
+    label_smoothing: float = 0.0,
+    temperature: float = 1.0,
 ) -> TrainSteps:
     """Makes the compiled function that takes some training steps.
 
@@ -36,16 +38,18 @@ def make_train_steps(
       optimizer: Built for the model's variables.
       global_batch_size: Number of examples per step over all replicas.
       augment: Changes the images before the model reads them.
+      label_smoothing: See `optimizer.Recipe`.
+      temperature: See `optimizer.Recipe`.
 
     Returns:
       A function of a distributed iterator of `pipeline.make_train_dataset`,
       whose examples have an "image" and a "label"; the number of steps, int32
       []; the sums so far, float32 [2]; and whether this worker wants to stop,
       float32 [], 0 or 1. It returns a dict: `sums`, to which each step
-      has added its mean loss (as defined by `metrics.Metrics`) and its sequence
-      accuracy; `stop`, above 0 if any worker wanted to stop; and
-      `sampled_input_wait`, float64 [], the seconds that the last step waited
-      for its batch.
+      has added its mean loss (that of `metrics.Metrics`, with smoothed labels
+      and divided logits) and its sequence accuracy; `stop`, above 0 if any
+      worker wanted to stop; and `sampled_input_wait`, float64 [], the seconds
+      that the last step waited for its batch.
     """
     variables = model.trainable_variables
 
@@ -54,10 +58,16 @@ def make_train_steps(
     ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
         with tf.GradientTape() as tape:
             logits = model(images, training=True)
-            num_members = logits.shape[1]
+            _, num_members, _, num_classes = logits.shape
             labels = tf.repeat(labels[:, None], num_members, axis=1)
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-                labels, logits
+            wanted = tf.one_hot(
+                labels,
+                num_classes,
+                on_value=1 - label_smoothing * (1 - 1 / num_classes),
+                off_value=label_smoothing / num_classes,
+            )
+            losses = tf.nn.softmax_cross_entropy_with_logits(
+                wanted, logits / temperature
             )
             # The gradients of the replicas are summed. Dividing by the global
             # batch size makes the sum the gradient of the global mean.

@@ -75,6 +75,8 @@ class Learner:
                 count_cells(shape, layout),
                 config.recipe.distortion,
             ),
+            config.recipe.label_smoothing,
+            config.recipe.temperature,
         )
         self.predict_step = make_predict_step(strategy, self.model)
 
