@@ -1,8 +1,17 @@
-"""Workers found from SLURM's variables, in environments as srun sets them."""
+"""Workers from SLURM's variables, and the examples of docs/clusters.md."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
 
 import pytest
+import yaml
 
 import trainers
+from helpers import ROOT
 from run_directories import read_losses
 from seqdigits_tfds import InputError
 from trainer.distribution import slurm
@@ -154,38 +163,136 @@ def test_more_tasks_than_gpus_are_refused():
         slurm.share_gpus(environment, 2)
 
 
-@pytest.mark.long
-def test_two_tasks_train_with_nothing_but_slurms_variables(
-    tiny_data_dir, tmp_path
-):
-    flags = (
-        f"--data_dir={tiny_data_dir}",
-        "--dataset=seqdigits/tiny",
-        "--max_steps=4",
-        "--global_batch_size=48",
-        "--log_every_steps=1",
+PYTHON = pathlib.Path(sys.executable)
+
+FLAGS = (
+    "--dataset=seqdigits/tiny",
+    "--model=small_network:small",
+    "--max_steps=4",
+    "--global_batch_size=48",
+    "--log_every_steps=1",
+)
+
+SRUN = """#!{python}
+import os, subprocess, sys
+variables = {variables}
+command = sys.argv[1:]
+while command[0].startswith("--"):
+    del command[0]
+tasks = [
+    subprocess.Popen(command, env={{**os.environ, **each}})
+    for each in variables
+]
+sys.exit(max(task.wait() for task in tasks))
+"""
+"""A stand-in for srun, which starts the tasks on this machine."""
+
+
+@pytest.fixture
+def shared(tiny_data_dir, tmp_path):
+    """A folder as the examples in docs/clusters.md expect it in /shared."""
+    (tmp_path / "tensorflow_datasets").symlink_to(tiny_data_dir)
+    return tmp_path
+
+
+@pytest.fixture
+def check_losses(shared):
+    """Checks that a run in `shared` has the losses of a single process."""
+
+    def check():
+        alone = trainers.start(
+            shared / "alone.log",
+            *FLAGS,
+            f"--data_dir={shared / 'tensorflow_datasets'}",
+            f"--workdir={shared / 'alone'}",
+        )
+        assert alone.wait() == 0, alone.output
+        assert read_losses(shared / "runs" / "my_run") == pytest.approx(
+            read_losses(shared / "alone"), rel=1e-4
+        )
+
+    return check
+
+
+def read_example(language):
+    """Returns the longest example of docs/clusters.md in a language."""
+    text = (ROOT / "docs" / "clusters.md").read_text()
+    return max(
+        re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL), key=len
     )
+
+
+@pytest.mark.long
+def test_the_documented_job_trains(shared, check_losses):
+    """Two tasks are given nothing but SLURM's variables."""
+    script = read_example("sh").replace("/shared", str(shared)).rstrip()
+    assert script.startswith("#!/bin/bash\n#SBATCH ")
+    (shared / "job.sh").write_text(f"{script} {' '.join(FLAGS)}\n")
+    srun = shared / "bin" / "srun"
+    srun.parent.mkdir()
+    variables = [
+        make_environment("localhost", "2", rank, 0, rank) for rank in range(2)
+    ]
+    srun.write_text(SRUN.format(python=PYTHON, variables=variables))
+    srun.chmod(0o755)
+    path = [
+        srun.parent,
+        pathlib.Path(sys.executable).parent,
+        os.environ["PATH"],
+    ]
+    done = subprocess.run(
+        ["bash", shared / "job.sh"],
+        env={
+            **os.environ,
+            "PATH": os.pathsep.join(map(str, path)),
+            "PYTHONPATH": trainers.PYTHONPATH,
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("all 2 workers from SLURM") == 2
+    check_losses()
+
+
+@pytest.mark.long
+def test_the_documented_manifest_trains(shared, check_losses):
+    """With the TF_CONFIG that Kubeflow's operator sets."""
+    manifest = yaml.safe_load(
+        read_example("yaml").replace("/shared", str(shared))
+    )
+    commands, tasks = {}, []
+    for job, replica in manifest["spec"]["tfReplicaSpecs"].items():
+        (container,) = replica["template"]["spec"]["containers"]
+        # The operator recognises the container and its port by their names.
+        assert container["name"] == "tensorflow"
+        assert container["ports"][0]["name"] == "tfjob-port"
+        commands[job.lower()] = [
+            part.replace("/shared", str(shared))
+            for part in container["command"]
+        ]
+        tasks += [(job.lower(), index) for index in range(replica["replicas"])]
+    ports = iter(trainers.find_ports(len(tasks)))
+    cluster = {job: [] for job in commands}
+    for job, _ in tasks:
+        cluster[job].append(f"localhost:{next(ports)}")
     running = [
         trainers.start(
-            tmp_path / f"{rank}.log",
-            *flags,
-            "--strategy=multi_worker",
-            f"--workdir={tmp_path / 'run'}",
-            program=trainers.SMALL,
-            **make_environment("localhost", "2", rank, 0, rank),
+            shared / f"{job}.{index}.log",
+            *commands[job][1:],
+            *FLAGS,
+            program=(),
+            TF_CONFIG=json.dumps(
+                {
+                    "cluster": cluster,
+                    "task": {"type": job, "index": index},
+                    "environment": "cloud",
+                }
+            ),
         )
-        for rank in range(2)
+        for job, index in tasks
     ]
     for trainer in running:
         assert trainer.wait() == 0, trainer.output
-    assert "all 2 workers from SLURM" in running[1].output
-    alone = trainers.start(
-        tmp_path / "alone.log",
-        *flags,
-        f"--workdir={tmp_path / 'alone'}",
-        program=trainers.SMALL,
-    )
-    assert alone.wait() == 0, alone.output
-    assert read_losses(tmp_path / "run") == pytest.approx(
-        read_losses(tmp_path / "alone"), rel=1e-4
-    )
+    assert len(running) == 4
+    check_losses()
