@@ -149,6 +149,7 @@ def test_a_config_of_another_version_is_rejected(
         "export",
         "predictions.npz",
         "report",
+        "README.md",
         "results.json",
     ],
 )

@@ -6,8 +6,10 @@ import shutil
 
 import numpy as np
 import pytest
+import yaml
 
 from seqdigits_tfds import InputError
+from trainer.config import TrainConfig
 from trainer.report import charts
 from trainer.report.page import write_report
 from trainer.run.predictions import find_hardest
@@ -97,6 +99,39 @@ def test_a_browser_displays_the_page(short_run, browser, width):
             assert [title, str(key), f"{100 * figure:.2f} %"] in [
                 row[:3] for row in rows
             ]
+
+
+def test_the_model_card_is_true(short_run, monkeypatch):
+    text = (short_run / "README.md").read_text()
+    _, metadata, body = text.split("---\n", 2)
+    results = json.loads((short_run / "results.json").read_text())
+    config = json.loads((short_run / "config.json").read_text())
+    (entry,) = yaml.safe_load(metadata)["model-index"][0]["results"]
+    assert entry["dataset"]["name"] == results["dataset"]
+    with np.load(short_run / "predictions.npz") as arrays:
+        right = arrays["logits"].argmax(axis=-1) == arrays["labels"]
+    assert [metric["value"] for metric in entry["metrics"]] == [
+        round(right.all(axis=-1).mean(), 5),
+        round(right.mean(), 5),
+    ]
+    low, high = results["intervals"]["sequence_accuracy"]
+    assert f"| {100 * low:.2f} to {100 * high:.2f}" in body
+    assert config["dataset"]["digest"] in body
+    # The example loads the model, and the command has the run's settings.
+    monkeypatch.chdir(short_run)
+    (example,) = re.findall(r"```python\n(.*?)```", body, re.DOTALL)
+    values = {"images": np.zeros((2, 64, 64, 1), np.uint8)}
+    exec(example, values)
+    assert values["classes"].shape == (2, 5)
+    (command,) = re.findall(r"```sh\n(.*?)```", body, re.DOTALL)
+    flags = dict(part[2:].split("=") for part in command.split()[3:])
+    flags["dataset"] = flags["dataset"].replace(":", "/")
+    expected = TrainConfig(**config["config"]).result_settings()
+    assert flags == {
+        name: str(value)
+        for name, value in expected.items()
+        if value is not None
+    }
 
 
 def test_figures_are_those_of_the_predictions(short_run):

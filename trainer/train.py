@@ -126,6 +126,7 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
         best_step = loop.position.best_step
         results = {
             "dataset": config.dataset,
+            "layout": layout,
             "split": "test",
             "step": best_step,
             **metrics.as_dict(),

@@ -1,6 +1,6 @@
-"""The report of a run: report/index.html, and its charts as SVG files.
+"""The report of a run: report/index.html, its charts, and the model card.
 
-It only depends on the files in the run directory.
+They only depend on the files in the run directory.
 """
 
 import json
@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from seqdigits_tfds import InputError
 from trainer.data.dataset import MNIST
 from trainer.report import charts, sections
+from trainer.report.card import CARD, make_card
 from trainer.run.files import explain_write_errors, write_atomically
 from trainer.run.predictions import SavedPredictions
 
@@ -28,7 +29,7 @@ _NOTEBOOK = {"sequence_accuracy": 0.9286, "individual_accuracy": 0.9851}
 def write_report(
     run_path: pathlib.Path, results: Mapping[str, Any] | None = None
 ) -> pathlib.Path:
-    """Writes the report of a run.
+    """Writes the report and the model card of a run.
 
     Args:
       run_path: The run directory.
@@ -42,24 +43,14 @@ def write_report(
         can't be written.
     """
     try:
-        html, svgs = _make_page(
-            json.loads((run_path / "config.json").read_text()),
-            [
-                json.loads(line)
-                for line in (
-                    (run_path / "metrics.jsonl").read_text().splitlines()
-                )
-            ],
-            results or json.loads((run_path / "results.json").read_text()),
-            SavedPredictions.load(run_path / "predictions.npz"),
-            {
-                f"{values['split']} of {values['dataset']}": values
-                for values in (
-                    json.loads(path.read_text())
-                    for path in sorted((run_path / EVALUATIONS).glob("*.json"))
-                )
-            },
-        )
+        config = json.loads((run_path / "config.json").read_text())
+        lines = (run_path / "metrics.jsonl").read_text().splitlines()
+        metrics = [json.loads(line) for line in lines]
+        results = results or json.loads((run_path / "results.json").read_text())
+        predictions = SavedPredictions.load(run_path / "predictions.npz")
+        splits = _list_splits(run_path, results)
+        html, svgs = _make_page(config, metrics, results, predictions, splits)
+        card = make_card(config, results, predictions, splits)
     except (
         OSError,
         ValueError,
@@ -77,7 +68,25 @@ def write_report(
     for name, svg in svgs.items():
         write_atomically(directory / name, svg)
     write_atomically(directory / "index.html", html.encode())
+    write_atomically(run_path / CARD, card.encode())
     return directory / "index.html"
+
+
+def _list_splits(
+    run_path: pathlib.Path, results: Mapping[str, Any]
+) -> list[tuple[str, ...]]:
+    """Lists the accuracies on all splits, those evaluated later at the end."""
+    evaluations = {
+        f"{name} of {results['dataset']}": values
+        for name, values in (
+            ("test", results),
+            *results["other_splits"].items(),
+        )
+    }
+    for path in sorted((run_path / EVALUATIONS).glob("*.json")):
+        values = json.loads(path.read_text())
+        evaluations[f"{values['split']} of {values['dataset']}"] = values
+    return sections.list_splits(evaluations)
 
 
 def _make_page(
@@ -85,7 +94,7 @@ def _make_page(
     metrics: charts.Lines,
     results: Mapping[str, Any],
     predictions: SavedPredictions,
-    evaluations: dict[str, Any],
+    splits: list[tuple[str, ...]],
 ) -> tuple[str, dict[str, bytes]]:
     """Returns a self-contained HTML page, and its charts by file name."""
     svgs: dict[str, bytes] = {}
@@ -112,16 +121,7 @@ def _make_page(
         title=f"{run['model']} on {run['dataset']}",
         key_figures=sections.list_key_figures(metrics, results),
         comparison=_compare(run["dataset"], results),
-        splits=sections.list_splits(
-            {
-                f"{name} of {results['dataset']}": values
-                for name, values in (
-                    ("test", results),
-                    *results["other_splits"].items(),
-                )
-            }
-            | evaluations
-        ),
+        splits=splits,
         sections=chart_sections,
         galleries=sections.show_examples(predictions),
         configuration=run
