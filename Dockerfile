@@ -15,9 +15,9 @@ WORKDIR /src
 COPY LICENSE README.md pyproject.toml ./
 COPY seqdigits_tfds seqdigits_tfds
 COPY trainer trainer
-RUN pip install --no-cache-dir ".${EXTRAS}" \
-    && useradd --create-home trainer
+RUN pip install --no-cache-dir "./${EXTRAS}" \
+    && useradd --create-home --uid=1000 trainer
 
-USER trainer
+USER 1000
 WORKDIR /home/trainer
 CMD ["python", "-m", "trainer.doctor"]
