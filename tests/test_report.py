@@ -11,6 +11,7 @@ import yaml
 from seqdigits_tfds import InputError
 from trainer.config import TrainConfig
 from trainer.report import charts
+from trainer.report.comparison import write_comparison
 from trainer.report.page import write_report
 from trainer.run.predictions import find_hardest
 
@@ -217,3 +218,69 @@ def test_an_unfinished_run_has_no_report(tmp_path):
     with pytest.raises(InputError, match="directory of a finished run"):
         write_report(tmp_path)
     assert not (tmp_path / "report").exists()
+
+
+@pytest.fixture
+def compared(short_run, tmp_path):
+    """Three runs; the first two have the same test split."""
+    folder = tmp_path / "compared"
+    for name in ("first", "second", "third"):
+        shutil.copytree(short_run, folder / name)
+    # As if its model had read some other sequences.
+    path = folder / "second" / "predictions.npz"
+    with np.load(path) as arrays:
+        values = dict(arrays)
+    values["logits"] = np.roll(values["logits"], 3, axis=0)
+    values["logits"][:40] = 9 * np.eye(11)[values["labels"][:40]]
+    np.savez_compressed(path, **values)
+    path = folder / "third" / "config.json"
+    config = json.loads(path.read_text())
+    config["dataset"]["digest"] = "another"
+    config["config"]["seed"] = 7
+    path.write_text(json.dumps(config))
+    return folder
+
+
+def test_runs_are_compared(compared, tmp_path):
+    names = ("first", "second", "third")
+    page = write_comparison([compared / n for n in names], tmp_path / "page")
+    text = page.read_text()
+    rights = []
+    for name in ("first", "second"):
+        with np.load(compared / name / "predictions.npz") as arrays:
+            right = arrays["logits"].argmax(axis=-1) == arrays["labels"]
+        rights.append(right.all(axis=-1))
+    first, second = rights
+    expected = [
+        (first & second).sum(),
+        (first & ~second).sum(),
+        (~first & second).sum(),
+        (~first & ~second).sum(),
+    ]
+    assert expected[2] > 0
+    cells = "".join(f"<td>{count:,}</td>" for count in expected)
+    assert f"<td>first, second</td>{cells}" in text
+    # The third one has another test split.
+    assert "first, third" not in text
+    assert "Read by second, misread by first" in text
+    assert "<td>seed</td><td>0 / 0 / 7</td>" in text
+    results = json.loads((compared / "first" / "results.json").read_text())
+    low, high = results["intervals"]["sequence_accuracy"]
+    accuracy = results["sequence_accuracy"]
+    interval = f"{100 * low:.2f} to {100 * high:.2f}"
+    assert text.count(interval) >= 3
+    assert f"{100 * accuracy:.2f}" in text
+    svg = (page.parent / "sequence_accuracy_over_step.svg").read_text()
+    for name in names:
+        assert name in svg
+
+
+def test_runs_that_can_not_be_compared_are_refused(compared, tmp_path):
+    for paths, message in (
+        ([compared / "first"], "two or more runs"),
+        ([compared / "first"] * 2, "of different names"),
+        ([compared / "first", tmp_path], "of a finished run"),
+    ):
+        with pytest.raises(InputError, match=message):
+            write_comparison(paths, tmp_path / "page")
+    assert not (tmp_path / "page").exists()

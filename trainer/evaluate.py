@@ -24,7 +24,8 @@ with quiet_tensorflow():
     from trainer.model.inference import predict_split
     from trainer.model.metrics import compute_metrics
     from trainer.model.steps import make_predict_step
-    from trainer.report.page import EVALUATIONS, write_report
+    from trainer.report.finished_run import EVALUATIONS
+    from trainer.report.page import write_report
     from trainer.run import console
     from trainer.run.directory import read_config
     from trainer.run.files import explain_write_errors, write_atomically

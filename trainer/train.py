@@ -87,6 +87,7 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
         )
         splits = _open_splits(builder, config)
         run.lock_and_record(config, digests)
+        run.history.tensorboard.write_settings(config.result_settings())
         check_agreement(strategy, [config.result_settings(), digests])
         learner = Learner(
             config,

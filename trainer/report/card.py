@@ -2,14 +2,15 @@
 
 import pathlib
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import jinja2
 import yaml
 
 from seqdigits_tfds.builder_config import TILED
-from trainer.run.predictions import SavedPredictions
+from trainer.report.finished_run import FinishedRun
+from trainer.report.sections import list_splits
 
 CARD = "README.md"
 
@@ -32,23 +33,10 @@ _MORE_LIMITS = (
 )
 
 
-def make_card(
-    config: Mapping[str, Any],
-    results: Mapping[str, Any],
-    predictions: SavedPredictions,
-    splits: Sequence[tuple[str, ...]],
-) -> str:
-    """Makes the card.
-
-    Args:
-      config: The content of config.json.
-      results: The content of results.json.
-      predictions: The content of predictions.npz.
-      splits: A table of accuracies, see `sections.list_splits`.
-
-    Returns:
-      Markdown that begins with the Hub's metadata in YAML.
-    """
+def make_card(finished: FinishedRun) -> str:
+    """Makes the card of a run: Markdown, with the Hub's metadata in YAML."""
+    config, results = finished.config, finished.results
+    predictions = finished.predictions
     run, dataset = config["config"], config["dataset"]
     name = run["model"].rpartition(":")[-1]
     _, positions, classes = predictions.logits.shape
@@ -77,7 +65,7 @@ def make_card(
         shape=predictions.images.shape[1:],
         positions=positions,
         classes=classes,
-        splits=splits,
+        splits=list_splits(finished.evaluations),
         training={
             **settings,
             "best checkpoint": f"after {results['step']:,} steps",

@@ -42,12 +42,12 @@ def to_svg(figure: Figure) -> bytes:
 
 
 def draw_curves(
-    lines: Lines, name: str, label: str, x: str, x_label: str
+    curves: Mapping[str, Lines], name: str, label: str, x: str, x_label: str
 ) -> Figure:
-    """Draws a metric of training and validation over steps or time.
+    """Draws a metric over steps or time.
 
     Args:
-      lines: All lines.
+      curves: The lines of each curve, by its label.
       name: Name of the metric; accuracies are drawn as error rates, in percent.
       label: Label of the metric.
       x: "step" or "seconds".
@@ -55,16 +55,15 @@ def draw_curves(
     """
     figure = Figure()
     axes = figure.subplots()
-    for split, line_style in (("train", "-"), ("validation", "o-")):
-        points = [
-            (line[x], line[name]) for line in lines if line["split"] == split
-        ]
-        if not points:
+    for curve, lines in curves.items():
+        if not lines:
             continue
+        points = [(line[x], line[name]) for line in lines]
         xs, ys = np.array(points, np.float64).T
         if "accuracy" in name:
             ys = 100 * (1 - ys)
-        axes.plot(xs, ys, line_style, markersize=3, linewidth=1, label=split)
+        line_style = "o-" if lines[0]["split"] == "validation" else "-"
+        axes.plot(xs, ys, line_style, markersize=3, linewidth=1, label=curve)
     axes.set(yscale="log", ylabel=label, xlabel=x_label)
     axes.legend()
     return figure

@@ -48,11 +48,15 @@ def list_key_figures(
 
 def show_training(metrics: charts.Lines, add: AddChart) -> dict[str, Any]:
     """Shows loss, accuracy and speed over the run."""
+    curves = {
+        split: [line for line in metrics if line["split"] == split]
+        for split in ("train", "validation")
+    }
     shown = [
         add(
             f"{name}_over_{x}",
             f"{title} over {of}",
-            charts.draw_curves(metrics, name, label, x, of),
+            charts.draw_curves(curves, name, label, x, of),
         )
         for name, title, label in (
             ("loss", "Loss", "loss, nats per image"),
@@ -75,8 +79,7 @@ def show_training(metrics: charts.Lines, add: AddChart) -> dict[str, Any]:
                     f"{line['loss']:.4f}",
                     percent(line["sequence_accuracy"]),
                 )
-                for line in metrics
-                if line["split"] == "validation"
+                for line in curves["validation"]
             ),
         ],
     }
@@ -185,21 +188,8 @@ def show_reliability(
 def show_examples(predictions: SavedPredictions) -> list[dict[str, Any]]:
     """Shows the selected images: misread ones, correct ones, hard digits."""
     rows = predictions.rows
-    labels, logits = predictions.labels[rows], predictions.logits[rows]
-    predicted = logits.argmax(axis=-1)
-    confidences = find_confidences(logits).prod(axis=-1)
-    pictures = [
-        {
-            "png": to_base64(encode_png(image)),
-            "actual": to_text(label, logits.shape[-1]),
-            "predicted": to_text(reading, logits.shape[-1]),
-            "confidence": percent(confidence),
-            "wrong": bool((label != reading).any()),
-        }
-        for image, label, reading, confidence in zip(
-            predictions.images, labels, predicted, confidences, strict=True
-        )
-    ]
+    pictures = [show_example(predictions, index) for index in range(len(rows))]
+    confidences = find_confidences(predictions.logits[rows]).prod(axis=-1)
     order = np.argsort(confidences, kind="stable")
     all_right = (predictions.logits.argmax(axis=-1) == predictions.labels).all(
         axis=-1
@@ -238,6 +228,25 @@ def show_examples(predictions: SavedPredictions) -> list[dict[str, Any]]:
             ],
         },
     ]
+
+
+def show_example(predictions: SavedPredictions, index: int) -> dict[str, Any]:
+    """Shows one of the selected images, and how it was read.
+
+    Args:
+      predictions: The predictions.
+      index: Index in `rows` and `images`.
+    """
+    row = predictions.rows[index]
+    label, logits = predictions.labels[row], predictions.logits[row]
+    reading = logits.argmax(axis=-1)
+    return {
+        "png": to_base64(encode_png(predictions.images[index])),
+        "actual": to_text(label, logits.shape[-1]),
+        "predicted": to_text(reading, logits.shape[-1]),
+        "confidence": percent(find_confidences(logits).prod()),
+        "wrong": bool((label != reading).any()),
+    }
 
 
 def list_splits(evaluations: Mapping[str, Any]) -> list[tuple[str, ...]]:

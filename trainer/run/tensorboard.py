@@ -1,15 +1,16 @@
-"""TensorBoard's files: curves, misread images and profiles."""
+"""TensorBoard's files: curves, hyperparameters, misread images, profiles."""
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorboard.plugins.hparams import api as hparams
 
 from trainer.run.files import explain_write_errors
 
-_CURVES = "curves"
+_CURVES, _SETTINGS = "curves", "settings"
 
 
 class TensorBoardWriter:
@@ -37,6 +38,26 @@ class TensorBoardWriter:
                 path.unlink()
         for line in metrics:
             self.write_scalars(line)
+
+    def write_settings(self, settings: Mapping[str, Any]) -> None:
+        """Writes what the HParams tab shows, in place of an earlier start's."""
+        known = {k: v for k, v in settings.items() if v is not None}
+        with explain_write_errors(self._path):
+            for path in self._path.glob(f"*.{_SETTINGS}"):
+                path.unlink()
+            writer = tf.summary.create_file_writer(
+                str(self._path), filename_suffix=f".{_SETTINGS}"
+            )
+            with writer.as_default():
+                hparams.hparams_config(
+                    hparams=[hparams.HParam(name) for name in known],
+                    metrics=[
+                        hparams.Metric(name, group="validation")
+                        for name in ("sequence_accuracy", "loss")
+                    ],
+                )
+                hparams.hparams(known)
+            writer.close()
 
     def write_scalars(self, metrics: dict[str, Any]) -> None:
         """Adds the floats of one line of metrics to the curves."""
