@@ -26,6 +26,14 @@ tf.config.set_logical_device_configuration(
 )
 
 
+CHROMIUM = [
+    path
+    for name in ("chromium", "chromium-browser", "google-chrome", "chrome")
+    if (path := shutil.which(name))
+]
+DRIVER = shutil.which("chromedriver")
+
+
 def pytest_addoption(parser):
     parser.addoption(
         "--whole-trainings",
@@ -184,3 +192,25 @@ def unfinished(short_run, tmp_path):
         (workdir / name).unlink()
     shutil.rmtree(workdir / "export")
     return workdir
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium, driven by Selenium."""
+    if not (CHROMIUM and DRIVER):
+        pytest.skip("neither Chromium and ChromeDriver nor Chrome is installed")
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM[0]
+    for argument in (
+        *("--headless", "--no-sandbox", "--disable-gpu"),
+        *("--no-first-run", "--disable-background-networking"),
+        *("--disable-component-update", "--disable-sync"),
+    ):
+        options.add_argument(argument)
+    options.set_capability(
+        "goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"}
+    )
+    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()

@@ -15,34 +15,6 @@ from trainer.report.comparison import write_comparison
 from trainer.report.page import write_report
 from trainer.run.predictions import find_hardest
 
-CHROMIUM = [
-    path
-    for name in ("chromium", "chromium-browser", "google-chrome", "chrome")
-    if (path := shutil.which(name))
-]
-DRIVER = shutil.which("chromedriver")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not (CHROMIUM and DRIVER):
-        pytest.skip("neither Chromium and ChromeDriver nor Chrome is installed")
-    webdriver = pytest.importorskip("selenium.webdriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM[0]
-    for argument in (
-        *("--headless", "--no-sandbox", "--disable-gpu"),
-        *("--no-first-run", "--disable-background-networking"),
-        *("--disable-component-update", "--disable-sync"),
-    ):
-        options.add_argument(argument)
-    options.set_capability(
-        "goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"}
-    )
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
-
 
 @pytest.mark.long
 @pytest.mark.parametrize("width", [360, 1280])

@@ -210,15 +210,17 @@ def _residual_block(
 _MUON_RECIPE = Recipe(
     epochs=10,
     optimizer=MUON,
-    learning_rate=1e-2,
+    learning_rate=4e-2,
     warmup_fraction=0.05,
     distortion=3.0,
+    label_smoothing=0.1,
+    temperature=2.0,
 )
 
 NETWORKS: Mapping[str, Network] = {
     "slot_resnet": Network(
         _apply_slot_resnet,
-        dataclasses.replace(_MUON_RECIPE, epochs=8, distortion=2.0),
+        dataclasses.replace(_MUON_RECIPE, epochs=8),
     ),
     "slot_resnet_wide": Network(
         functools.partial(_apply_slot_resnet, filters=32),

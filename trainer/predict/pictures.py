@@ -51,13 +51,37 @@ def open_picture(name: str) -> Image.Image:
         `MAX_PIXELS` and 200 MB.
     """
     try:
-        file = io.BytesIO(_read(name))
+        content = _read(name)
+    except IsADirectoryError:
+        raise InputError(
+            "expected a folder with .png, .jpg or .jpeg files, found none in it"
+        ) from None
+    except FileNotFoundError:
+        raise InputError("expected a file or folder, found nothing") from None
+    except OSError as error:
+        raise _make_damage_error(error) from error
+    return decode_picture(content)
+
+
+def decode_picture(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Decodes a picture.
+
+    Args:
+      content: The content of a file.
+      max_pixels: The largest picture that is decoded.
+
+    Raises:
+      InputError: If it is not a complete, still PNG or JPEG of at most that
+        size.
+    """
+    file = io.BytesIO(content)
+    try:
         with warnings.catch_warnings():
             # Pillow warns about large pictures before it rejects larger ones.
             warnings.simplefilter("ignore")
             picture = Image.open(file, formats=_FORMATS)
-            if math.prod(picture.size) > MAX_PIXELS:
-                raise _make_size_error()
+            if math.prod(picture.size) > max_pixels:
+                raise _make_size_error(max_pixels)
             # In a JPEG with several pictures (MPO), the first is the main one.
             if picture.format == "PNG" and getattr(picture, "n_frames", 1) > 1:
                 raise InputError(
@@ -68,25 +92,16 @@ def open_picture(name: str) -> Image.Image:
             picture = Image.open(file, formats=_FORMATS)
             picture.load()
             return picture
-    except IsADirectoryError:
-        raise InputError(
-            "expected a folder with .png, .jpg or .jpeg files, found none in it"
-        ) from None
     except UnidentifiedImageError:
         raise InputError(
             "expected a PNG or JPEG, found something else"
         ) from None
-    except FileNotFoundError:
-        raise InputError("expected a file or folder, found nothing") from None
     except Image.DecompressionBombError:
-        raise _make_size_error() from None
+        raise _make_size_error(max_pixels) from None
     except InputError:
         raise
     except (OSError, SyntaxError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(
-            f"expected a complete PNG or JPEG, found a damaged one ({reason})"
-        ) from error
+        raise _make_damage_error(error) from error
 
 
 def _read(name: str) -> bytes:
@@ -103,8 +118,15 @@ def _read(name: str) -> bytes:
     return content
 
 
-def _make_size_error() -> InputError:
+def _make_size_error(max_pixels: int) -> InputError:
     return InputError(
-        f"expected a picture of at most {MAX_PIXELS:,} pixels, found a larger"
+        f"expected a picture of at most {max_pixels:,} pixels, found a larger"
         " one; scale it down"
+    )
+
+
+def _make_damage_error(error: Exception) -> InputError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return InputError(
+        f"expected a complete PNG or JPEG, found a damaged one ({reason})"
     )

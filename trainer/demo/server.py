@@ -1,0 +1,79 @@
+"""The web application: a page, and an address that reads pictures."""
+
+import base64
+import io
+from typing import Any
+
+import flask
+import numpy as np
+from PIL import Image
+
+from seqdigits_tfds import InputError
+from trainer.data.sequences import to_text
+from trainer.predict.conversion import convert
+from trainer.predict.pictures import decode_picture
+from trainer.predict.reader import Reader
+
+MAX_BYTES = 8_000_000
+"""Largest upload."""
+
+_MAX_PIXELS = 12_000_000
+"""Largest picture: as decoded, it needs 36 MB."""
+
+
+def make_app(reader: Reader, name: str) -> flask.Flask:
+    """Makes the application.
+
+    Args:
+      reader: The model.
+      name: What the page calls it.
+    """
+    app = flask.Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BYTES
+
+    @app.get("/")
+    def show() -> flask.Response:
+        response = flask.make_response(
+            flask.render_template(
+                "page.html",
+                name=name,
+                positions=reader.shape.num_positions,
+                max_megabytes=MAX_BYTES // 1_000_000,
+            )
+        )
+        # The browser itself keeps the page from asking anybody else.
+        response.headers["Content-Security-Policy"] = (
+            "default-src 'none'; connect-src 'self'; img-src data: blob:;"
+            " script-src 'unsafe-inline'; style-src 'unsafe-inline'"
+        )
+        return response
+
+    @app.post("/read")
+    def read() -> tuple[dict[str, Any], int]:
+        try:
+            content = flask.request.get_data(cache=False)
+            picture = decode_picture(content, _MAX_PIXELS)
+            image = convert(picture, reader.shape)
+        except InputError as error:
+            return {"error": str(error)}, 400
+        (found,) = reader.find_probabilities(image[None])
+        return {
+            "digits": to_text(found.argmax(axis=-1), found.shape[-1], empty=""),
+            "confidence": float(found.max(axis=-1).prod()),
+            "probabilities": np.round(found.astype(float), 4).tolist(),
+            "seen": _to_data_url(image[:, :, 0]),
+        }, 200
+
+    @app.errorhandler(413)
+    def refuse(_: Exception) -> tuple[dict[str, str], int]:
+        megabytes = MAX_BYTES // 1_000_000
+        error = f"expected at most {megabytes} MB, found more; scale it down"
+        return {"error": error}, 413
+
+    return app
+
+
+def _to_data_url(image: np.ndarray) -> str:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, format="PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
