@@ -228,7 +228,9 @@ NETWORKS: Mapping[str, Network] = {
     ),
     "sequence_reader": Network(
         _apply_sequence_reader,
-        dataclasses.replace(_MUON_RECIPE, epochs=6, distortion=2.0),
+        dataclasses.replace(
+            _MUON_RECIPE, epochs=6, learning_rate=2e-2, distortion=2.0
+        ),
     ),
     "seed_cnn": Network(
         _apply_seed_cnn,
