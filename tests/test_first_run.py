@@ -59,6 +59,7 @@ def test_the_run_directory_is_complete(first_run):
     run = first_run / "my_run"
     assert {path.name for path in run.iterdir()} == {
         ".lock",
+        "README.md",
         "checkpoints",
         "config.json",
         "export",

@@ -20,8 +20,10 @@ if __name__ == "__main__":
         sys.exit(1)
     print(f"ok   packages      {describe_packages()}")
 
-    from absl import app
+    from absl import app, flags
 
     from trainer.doctor import checks
 
+    checks.define_flags()
+    flags.adopt_module_key_flags(checks)
     app.run(checks.main)

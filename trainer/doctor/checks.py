@@ -32,9 +32,6 @@ with quiet_tensorflow():
     from trainer.run.directory import open_run
     from trainer.run.files import check_writable
 
-settings.define_flags(TrainConfig)
-flags.adopt_module_key_flags(settings)
-
 _GIB = 2**30
 _RUN_BYTES = 2**28
 """Enough for the checkpoints and files of a run."""
@@ -46,6 +43,12 @@ _NUM_SUMS = 5
 _NUM_VALUES = 1_000_000
 _TIMEOUT = 3.0
 """Seconds to wait for another worker's host."""
+
+
+def define_flags() -> None:
+    """Defines the trainer's flags."""
+    settings.define_flags(TrainConfig)
+    flags.adopt_module_key_flags(settings)
 
 
 def main(argv: Sequence[str]) -> None:
