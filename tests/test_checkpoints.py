@@ -97,14 +97,20 @@ def test_a_failed_save_keeps_older_checkpoints(saved, tmp_path, monkeypatch):
 
 
 def test_a_position_is_restored_from_numbers():
-    position = Position(7, 5, 0.25, 1.5, 4, 4, 0.75)
+    position = Position(7, 5, 0.25, 1.5, 4, 4, 0.75, 0.7)
     numbers = np.array(dataclasses.astuple(position), np.float64)
     assert Position.from_numbers(numbers) == position
 
 
-def test_the_first_of_equally_good_validations_is_the_best():
-    position = Position(step=3).after_validation(0.5)
-    later = dataclasses.replace(position, step=6).after_validation(0.5)
-    assert (later.best_step, later.validated_step) == (3, 6)
-    better = dataclasses.replace(later, step=9).after_validation(0.6)
-    assert (better.best_step, better.best_accuracy) == (9, 0.6)
+def test_the_last_validation_that_is_not_significantly_worse_is_the_best():
+    accuracies = (0.5, 0.39, 0.4, 0.6, 0.54, 0.56)
+    lows = (0.4, 0.3, 0.3, 0.55, 0.5, 0.5)
+    found = []
+    position = Position()
+    for step, (accuracy, low) in enumerate(zip(accuracies, lows, strict=True)):
+        position = dataclasses.replace(position, step=step)
+        position = position.after_validation(accuracy, low)
+        assert position.validated_step == step
+        found.append(position.best_step)
+    assert found == [0, 0, 2, 3, 3, 5]
+    assert position.best_accuracy == 0.6

@@ -39,17 +39,20 @@ def test_the_best_checkpoint_is_tested_and_saved(
     train_here, tmp_path, monkeypatch
 ):
     compute = loop.compute_metrics
-    accuracies = iter([0.5, 0.9, 0.9, 0.2, 0.1])
+    accuracies = iter([0.5, 0.9, 0.2, 0.8, 0.1])
 
     def compute_fake_metrics(logits, labels, glyph_ids):
+        metrics = compute(logits, labels, glyph_ids)
+        interval = {"sequence_accuracy": (0.85, 0.95)}
         return dataclasses.replace(
-            compute(logits, labels, glyph_ids),
+            metrics,
             sequence_accuracy=next(accuracies),
+            intervals=metrics.intervals | interval,
         )
 
     monkeypatch.setattr(loop, "compute_metrics", compute_fake_metrics)
     results = train_here(tmp_path, **{**SHORT, "epochs": 4})
-    # Step 10 is the first of two equally good validations.
+    # Step 10: later ones are below the interval.
     assert results["step"] == 10
     (best,) = (tmp_path / "checkpoints").glob("best-00000010.*.npz")
     model = keras.models.load_model(tmp_path / "model.keras")

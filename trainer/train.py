@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import functools
 from typing import Any
 
 import tensorflow_datasets as tfds
@@ -96,8 +97,18 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
             layout,
             schedule.total_steps,
         )
+        glyph_ids_of = functools.cache(
+            functools.partial(read_glyph_ids, builder)
+        )
         loop = Loop(
-            config, strategy, learner, splits, schedule, run.history, preemption
+            config,
+            strategy,
+            learner,
+            splits,
+            glyph_ids_of,
+            schedule,
+            run.history,
+            preemption,
         )
         loop.restore()
         changes = run.record_segment(
@@ -122,8 +133,7 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
         )
         loop.train()
         loop.restore_best(is_chief)
-        glyph_ids = read_glyph_ids(builder, "test")
-        predictions, metrics = loop.evaluate("test", glyph_ids)
+        predictions, metrics = loop.evaluate("test")
         best_step = loop.position.best_step
         results = {
             "dataset": config.dataset,
@@ -132,9 +142,7 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
             "step": best_step,
             **metrics.as_dict(),
             "other_splits": {
-                name: loop.evaluate(name, read_glyph_ids(builder, name))[
-                    1
-                ].as_dict()
+                name: loop.evaluate(name)[1].as_dict()
                 for name in splits
                 if name not in _SPLITS
             },
@@ -142,7 +150,7 @@ def train_and_evaluate(config: TrainConfig) -> dict[str, Any]:
         if is_chief:
             run.write_model(learner.model)
             SavedPredictions.select(
-                predictions, glyph_ids, splits["test"]
+                predictions, glyph_ids_of("test"), splits["test"]
             ).save(run.predictions_path)
             write_report(run.path, results)
             # Last, because it marks the run as finished.

@@ -36,9 +36,10 @@ class Position:
       accuracy_sum: Sum of the sequence accuracies of the steps since then.
       validated_step: The last step that was followed by a validation; -1 before
         the first validation.
-      best_step: The step with the highest sequence accuracy on `validation`,
-        the first one if several are equal; -1 before the first validation.
-      best_accuracy: That accuracy; -1 before the first validation.
+      best_step: The last step whose sequence accuracy on `validation` is not
+        significantly below the highest; -1 before the first validation.
+      best_accuracy: The highest one; -1 before the first validation.
+      sufficient_accuracy: The lower end of its 95 % confidence interval.
       seconds: Duration of training and validation so far.
     """
 
@@ -49,6 +50,7 @@ class Position:
     validated_step: int = -1
     best_step: int = -1
     best_accuracy: float = -1.0
+    sufficient_accuracy: float = -1.0
     seconds: float = 0.0
 
     @classmethod
@@ -84,14 +86,21 @@ class Position:
             self, line_step=self.step, loss_sum=0.0, accuracy_sum=0.0
         )
 
-    def after_validation(self, sequence_accuracy: float) -> Self:
-        """Returns the position after a validation with this result."""
+    def after_validation(self, accuracy: float, low: float) -> Self:
+        """Returns the position after a validation.
+
+        Args:
+          accuracy: The sequence accuracy.
+          low: The lower end of its 95 % confidence interval.
+        """
         position = dataclasses.replace(self, validated_step=self.step)
-        if sequence_accuracy <= self.best_accuracy:
+        if accuracy > self.best_accuracy:
+            position = dataclasses.replace(
+                position, best_accuracy=accuracy, sufficient_accuracy=low
+            )
+        if accuracy < position.sufficient_accuracy:
             return position
-        return dataclasses.replace(
-            position, best_step=self.step, best_accuracy=sequence_accuracy
-        )
+        return dataclasses.replace(position, best_step=self.step)
 
 
 @dataclasses.dataclass(frozen=True)

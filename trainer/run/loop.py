@@ -7,7 +7,7 @@ to temporary directories.
 import dataclasses
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,8 @@ class Loop:
       strategy: The strategy.
       learner: The model and its optimizer.
       splits: The splits by name.
+      read_glyph_ids: Returns the digit images of a split's examples; see
+        `sequences.read_glyph_ids`.
       schedule: The steps of the run.
       history: Saves metrics and checkpoints.
       preemption: Tells whether to stop.
@@ -56,6 +58,7 @@ class Loop:
         strategy: tf.distribute.Strategy,
         learner: Learner,
         splits: Mapping[str, Split],
+        read_glyph_ids: Callable[[str], np.ndarray],
         schedule: Schedule,
         history: History,
         preemption: Preemption,
@@ -65,6 +68,7 @@ class Loop:
         self._strategy = strategy
         self._learner = learner
         self._splits = splits
+        self._read_glyph_ids = read_glyph_ids
         self._schedule = schedule
         self._history = history
         self._preemption = preemption
@@ -162,10 +166,12 @@ class Loop:
 
     def _validate(self, name: str) -> None:
         predictions, metrics = self.evaluate("validation")
-        self._log("validation", metrics.as_dict())
+        figures = metrics.as_dict()
+        low, _ = figures.pop("intervals")["sequence_accuracy"]
+        self._log("validation", figures)
         console.print_validation(name, metrics)
         self.position = self.position.after_validation(
-            metrics.sequence_accuracy
+            metrics.sequence_accuracy, low
         )
         self._write_misread(predictions)
         self._save()
@@ -201,14 +207,8 @@ class Loop:
         best = self._history.load_best(best_step) if is_chief else None
         self._assign(best)
 
-    def evaluate(
-        self, split: str, glyph_ids: np.ndarray | None = None
-    ) -> tuple[Predictions, Metrics]:
+    def evaluate(self, split: str) -> tuple[Predictions, Metrics]:
         """Evaluates the model on a split.
-
-        Args:
-          split: Its name.
-          glyph_ids: See `metrics.compute_metrics`.
 
         Returns:
           The predictions for all its examples, and their metrics.
@@ -220,7 +220,9 @@ class Loop:
             split,
         )
         return predictions, compute_metrics(
-            predictions.logits, predictions.labels, glyph_ids
+            predictions.logits,
+            predictions.labels,
+            self._read_glyph_ids(split),
         )
 
     def _assign(self, checkpoint: Checkpoint | None) -> None:
