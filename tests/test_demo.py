@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 
 import handwriting
 import trainers
+from helpers import list_requests
 from trainer.demo.server import MAX_BYTES, make_app
 from trainer.predict.reader import Reader
 
@@ -235,15 +236,9 @@ def test_sequences_written_in_a_browser_are_read(
         if "400 (BAD REQUEST)" not in entry["message"]
     ]
     assert errors == []
-    requested = [
-        message["params"]["request"]["url"]
-        for entry in browser.get_log("performance")
-        if (message := json.loads(entry["message"])["message"])["method"]
-        == "Network.requestWillBeSent"
-    ]
     outside = [
         url
-        for url in requested
+        for url in list_requests(browser)
         if not url.startswith((address, "data:", "blob:"))
     ]
     assert outside == []

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+from helpers import list_requests
 from seqdigits_tfds import InputError
 from trainer.config import TrainConfig
 from trainer.report import charts
@@ -33,14 +34,10 @@ def test_a_browser_displays_the_page(short_run, browser, width):
     )
     browser.get(page.as_uri())
     assert browser.get_log("browser") == []
-    requested = [
-        message["params"]["request"]["url"]
-        for entry in browser.get_log("performance")
-        if (message := json.loads(entry["message"])["message"])["method"]
-        == "Network.requestWillBeSent"
-    ]
     outside = [
-        url for url in requested if not url.startswith(("data:", page.as_uri()))
+        url
+        for url in list_requests(browser)
+        if not url.startswith(("data:", page.as_uri()))
     ]
     assert outside == []
     # Nothing is wider than the screen, and all images are drawn.

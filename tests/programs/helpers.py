@@ -1,5 +1,6 @@
 """Starts programs, and builds small datasets."""
 
+import json
 import os
 import pathlib
 import signal
@@ -87,3 +88,16 @@ def send_signal_at(monkeypatch, owner, name, call, signum=signal.SIGTERM):
         return function(*args, **kwargs)
 
     monkeypatch.setattr(owner, name, wrapper)
+
+
+def list_requests(browser):
+    """Returns the addresses that a page has asked for since the last call."""
+    messages = [
+        json.loads(entry["message"])["message"]
+        for entry in browser.get_log("performance")
+    ]
+    return [
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    ]

@@ -138,18 +138,7 @@ def _show_curves(
     return {
         "title": "Training",
         "text": "On validation.",
-        "charts": [
-            files.add(
-                f"{metric}_over_{x}",
-                f"{title} over {of}",
-                charts.draw_curves(curves, metric, label, x, of),
-            )
-            for metric, title, label in (
-                ("loss", "Loss", "loss, nats per image"),
-                ("sequence_accuracy", "Misread sequences", "misread, %"),
-            )
-            for x, of in (("step", "steps"), ("seconds", "seconds"))
-        ],
+        "charts": sections.draw_all_curves(curves, files.add),
         "table": [],
     }
 

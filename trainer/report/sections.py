@@ -46,13 +46,16 @@ def list_key_figures(
     }
 
 
-def show_training(metrics: charts.Lines, add: AddChart) -> dict[str, Any]:
-    """Shows loss, accuracy and speed over the run."""
-    curves = {
-        split: [line for line in metrics if line["split"] == split]
-        for split in ("train", "validation")
-    }
-    shown = [
+def draw_all_curves(
+    curves: Mapping[str, charts.Lines], add: AddChart
+) -> list[dict[str, str]]:
+    """Draws loss and accuracy over steps and over time.
+
+    Args:
+      curves: The lines of each curve, by its label.
+      add: Adds a chart.
+    """
+    return [
         add(
             f"{name}_over_{x}",
             f"{title} over {of}",
@@ -64,6 +67,15 @@ def show_training(metrics: charts.Lines, add: AddChart) -> dict[str, Any]:
         )
         for x, of in (("step", "steps"), ("seconds", "seconds"))
     ]
+
+
+def show_training(metrics: charts.Lines, add: AddChart) -> dict[str, Any]:
+    """Shows loss, accuracy and speed over the run."""
+    curves = {
+        split: [line for line in metrics if line["split"] == split]
+        for split in ("train", "validation")
+    }
+    shown = draw_all_curves(curves, add)
     shown.append(add("speed", "Speed", charts.draw_speed(metrics)))
     return {
         "title": "Training",
