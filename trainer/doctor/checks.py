@@ -191,8 +191,7 @@ class Checkup:
         return f"{name} would be prepared in {folder}{reason}"
 
     def _check_source(self) -> None:
-        source = self._builder.builder_config.source
-        if source != "mnist":
+        if self._builder.builder_config.source != "mnist":
             return
         downloads = tfds.core.Path(self._builder.data_dir_root) / "downloads"
         folder = tfds.core.Path(self._config.manual_dir or downloads / "manual")
