@@ -3,8 +3,8 @@
   python -m trainer.doctor --strategy=mirrored
 
 It takes the trainer's flags. Each line is about one thing, "ok" or "NO" with
-what to do. Nothing is prepared or downloaded. The exit code is 1 if the training
-would fail.
+what to do. Nothing is prepared or downloaded. The exit code is 1 if the
+training would fail.
 """
 
 import sys
