@@ -11,6 +11,9 @@ from trainer.distribution import slurm
 
 _CHIEF, _WORKER = "chief", "worker"
 
+SLURM = "SLURM"
+"""A cluster's source: its tasks share the hosts' GPUs as SLURM says."""
+
 _EXAMPLE = (
     '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type":'
     ' "worker", "index": 0}}'
@@ -85,7 +88,7 @@ def find_cluster(
         return cluster
     if slurm.is_step(os.environ):
         addresses, rank = slurm.find_workers(os.environ)
-        return Cluster({_WORKER: addresses}, _WORKER, rank, "SLURM")
+        return Cluster({_WORKER: addresses}, _WORKER, rank, SLURM)
     raise InputError(
         "--strategy=multi_worker needs the workers' addresses, and found none;"
         " set --workers=host1:2222,host2:2222 and --worker_index, or the"

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from seqdigits_tfds import InputError
 from trainer.distribution import slurm
-from trainer.distribution.cluster import Cluster, check_port_free
+from trainer.distribution.cluster import SLURM, Cluster, check_port_free
 
 MAX_VIRTUAL_DEVICES = 16
 """Virtual devices share one CPU: they are for trying things, not for speed."""
@@ -49,7 +49,7 @@ def _make_multi_worker(
     if cluster is None:
         raise ValueError(f"{MULTI_WORKER} needs a cluster")
     check_port_free(cluster)
-    if slurm.is_step(os.environ):
+    if cluster.source == SLURM:
         gpus = tf.config.list_physical_devices("GPU")
         own = slurm.share_gpus(os.environ, len(gpus))
         tf.config.set_visible_devices(gpus[own.start : own.stop], "GPU")

@@ -17,7 +17,7 @@ CARD = "README.md"
 _LIMITS = {
     True: (
         "Images must be divided into cells of equal size, one for each digit,"
-        " from the left. Other images are misread without any sign of doubt."
+        " from the left. Others are misread."
     ),
     False: (
         "Images of other sizes, with more digits, or with other clutter and"
