@@ -62,7 +62,8 @@ def test_flags_define_the_workers(monkeypatch):
         find_cluster()
 
 
-def test_tf_config_wins(read):
+def test_tf_config_wins(read, monkeypatch):
+    monkeypatch.setenv("SLURM_STEP_NODELIST", "n1")
     assert read(to_text(TWO)).source == "TF_CONFIG"
     assert find_cluster("c:1,d:2", 1).address == "a:1"
 

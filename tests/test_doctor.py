@@ -67,6 +67,7 @@ def test_replicas_and_workers_are_tried(examine):
     assert works
     assert "2 from --workers" in lines["workers"]
     assert "0 of 1 are running" in lines["workers"]
+    assert "workdir" not in lines  # Only the chief needs it.
     works, lines = examine(strategy="mirrored")
     assert works
     assert "2 on this machine" in lines["replicas"]

@@ -11,6 +11,9 @@ from trainer.distribution import slurm
 
 _CHIEF, _WORKER = "chief", "worker"
 
+_TIMEOUT = 3.0
+"""Seconds to wait for another worker's host."""
+
 SLURM = "SLURM"
 """A cluster's source: its tasks share the hosts' GPUs as SLURM says."""
 
@@ -161,3 +164,25 @@ def check_port_free(cluster: Cluster) -> None:
                 f" this worker ({error.strerror}); stop the program that uses"
                 " it, or give all workers other ports"
             ) from error
+
+
+def reach(address: str) -> bool:
+    """Tries to connect to another worker.
+
+    Returns:
+      Whether it is running. If not, its host refuses the connection.
+
+    Raises:
+      InputError: If the host is unknown, or does not answer.
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), _TIMEOUT).close()
+    except ConnectionRefusedError:
+        return False
+    except OSError as error:
+        raise InputError(
+            f"{address} can't be reached ({error}); check the host's name, the"
+            " network between the hosts, and the firewall's rule for the port"
+        ) from error
+    return True

@@ -4,7 +4,6 @@ import math
 import os
 import pathlib
 import shutil
-import socket
 import statistics
 import sys
 import time
@@ -26,7 +25,11 @@ with quiet_tensorflow():
     from trainer.config import MEMORY, TrainConfig
     from trainer.data import dataset
     from trainer.data.sequences import ExampleShape
-    from trainer.distribution.cluster import check_port_free, find_cluster
+    from trainer.distribution.cluster import (
+        check_port_free,
+        find_cluster,
+        reach,
+    )
     from trainer.distribution.strategy import MULTI_WORKER, make_strategy
     from trainer.model import models
     from trainer.run.directory import open_run
@@ -41,8 +44,6 @@ _MEMORY_RESERVE = _GIB
 
 _NUM_SUMS = 5
 _NUM_VALUES = 1_000_000
-_TIMEOUT = 3.0
-"""Seconds to wait for another worker's host."""
 
 
 def define_flags() -> None:
@@ -70,6 +71,7 @@ class Checkup:
     def __init__(self, values: dict[str, Any]) -> None:
         self._values = values
         self._failed: list[str] = []
+        self._is_chief = True
 
     def run(self) -> bool:
         """Prints a line about each thing.
@@ -164,11 +166,12 @@ class Checkup:
         if self._config.strategy != MULTI_WORKER:
             return None
         cluster = find_cluster(self._config.workers, self._config.worker_index)
+        self._is_chief = cluster.is_chief
         check_port_free(cluster)
         addresses = [a for job in cluster.tasks.values() for a in job]
         others = [a for a in addresses if a != cluster.address]
         with futures.ThreadPoolExecutor(32) as pool:
-            listening = list(pool.map(_reach, others))
+            listening = list(pool.map(reach, others))
         return (
             f"{cluster.address} of {len(cluster)} from {cluster.source}; its"
             " port is free; the others' hosts answer"
@@ -214,7 +217,9 @@ class Checkup:
         return sum(numbers) * math.prod(info.features["image"].shape)
 
     def _check_disk(self) -> str:
-        needs = [("workdir", self._config.run_path, _RUN_BYTES)]
+        needs = []
+        if self._is_chief:
+            needs.append(("workdir", self._config.run_path, _RUN_BYTES))
         if not self._builder.is_prepared():
             # Compressed images are smaller; shards are written once more.
             path = pathlib.Path(self._builder.data_path)
@@ -259,7 +264,9 @@ class Checkup:
         )
         return f"{config.model}, {model.count_params():,} parameters"
 
-    def _check_workdir(self) -> str:
+    def _check_workdir(self) -> str | None:
+        if not self._is_chief:  # The others need no access to it.
+            return None
         config = self._resolve()
         path = config.run_path
         with open_run(path, is_chief=True) as run:
@@ -276,25 +283,3 @@ class Checkup:
         return self._config.resolve(
             builder.info.full_name, dataset.find_layout(builder)
         )
-
-
-def _reach(address: str) -> bool:
-    """Tries to connect to another worker.
-
-    Returns:
-      Whether it is running. If not, its host refuses the connection.
-
-    Raises:
-      InputError: If the host is unknown, or does not answer.
-    """
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), _TIMEOUT).close()
-    except ConnectionRefusedError:
-        return False
-    except OSError as error:
-        raise InputError(
-            f"{address} can't be reached ({error}); check the host's name, the"
-            " network between the hosts, and the firewall's rule for the port"
-        ) from error
-    return True
