@@ -1,14 +1,27 @@
 """Pictures are converted to the layout of the dataset."""
 
+import collections
+import io
+
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
 import pictures
+from seqdigits_tfds.builder_config import SCATTERED, TILED
 from trainer.data.sequences import ExampleShape
-from trainer.predict.conversion import convert
+from trainer.predict import conversion
+from trainer.predict.ink import find_ink
+from trainer.predict.shapes import Box, Shape, find_lines
 
 SHAPE = ExampleShape((64, 64, 1), 5, 11)
+WIDE = ExampleShape((64, 128, 1), 7, 11)
+
+
+def convert(picture, layout=TILED, shape=SHAPE):
+    """Returns the images of a picture of one line."""
+    (shapes,) = find_lines(find_ink(picture))
+    return [p.image for p in conversion.convert(shapes, shape, layout)]
 
 
 def count_digits(image):
@@ -21,7 +34,7 @@ def count_digits(image):
 def test_the_datasets_own_images_are_unchanged():
     image = np.zeros((64, 64), np.uint8)
     image[20:40, 4:9] = 200
-    converted = convert(Image.fromarray(image), SHAPE)
+    converted = conversion.take_own_image(Image.fromarray(image), SHAPE)
     assert converted.dtype == np.uint8
     assert (converted[..., 0] == image).all()
 
@@ -49,7 +62,7 @@ def test_the_datasets_own_images_are_unchanged():
     ],
 )
 def test_each_digit_gets_its_cell(text, change):
-    image = convert(change(pictures.draw(text)), SHAPE)
+    (image,) = convert(change(pictures.draw(text)))
     assert image.shape == (64, 64, 1)
     assert count_digits(image) == len(text)
     assert image[:, int(12.8 * len(text)) :].max(initial=0) == 0
@@ -63,7 +76,8 @@ def test_digits_are_found_in_other_fonts_and_colours():
             ((40, 60, 160), (240, 240, 220)),
         ):
             picture = pictures.draw("3827", font=font, ink=ink, paper=paper)
-            assert count_digits(convert(picture, SHAPE)) == 4
+            (image,) = convert(picture)
+            assert count_digits(image) == 4
 
 
 @pytest.mark.parametrize("grey", [0, 255])
@@ -71,7 +85,8 @@ def test_transparency_becomes_background(grey):
     alpha = ImageOps.invert(pictures.draw("35").convert("L"))
     picture = Image.new("LA", alpha.size, (grey, 0))
     picture.putalpha(alpha)
-    assert count_digits(convert(picture, SHAPE)) == 2
+    (image,) = convert(picture)
+    assert count_digits(image) == 2
 
 
 def test_exif_orientation_is_applied():
@@ -80,5 +95,62 @@ def test_exif_orientation_is_applied():
     exif = turned.getexif()
     exif[0x0112] = 6  # Rotate clockwise.
     file = pictures.encode(turned, "PNG", exif=exif)
-    with Image.open(pictures.io.BytesIO(file)) as picture:
-        assert (convert(picture, SHAPE) == convert(upright, SHAPE)).all()
+    with Image.open(io.BytesIO(file)) as picture:
+        np.testing.assert_array_equal(convert(picture), convert(upright))
+
+
+def test_digits_are_found_on_ruled_paper_in_shadows_and_in_lines():
+    num_found = collections.Counter()
+    for kind, text, _, content in pictures.make_pictures_from_life():
+        if kind != "touching":
+            lines = find_lines(find_ink(Image.open(io.BytesIO(content))))
+            assert list(map(len, lines)) == list(map(len, text.split("\n")))
+            num_found[kind] += 1
+    assert num_found == {"two lines": 12, "ruled": 12, "shadow": 12}
+
+
+def test_long_lines_take_several_images():
+    images = convert(pictures.draw("1234567", size=40))
+    assert [count_digits(image) for image in images] == [5, 2]
+
+
+def test_scattered_shapes_keep_their_form():
+    """Each in the middle of an image, as high as the dataset's digits."""
+    picture = pictures.draw("10", size=120)
+    for image, found in zip(
+        convert(picture, SCATTERED, WIDE),
+        find_lines(find_ink(picture))[0],
+        strict=True,
+    ):
+        rows, columns, _ = np.nonzero(image > 60)
+        assert np.ptp(rows) + 1 == pytest.approx(22, abs=1)
+        assert np.ptp(columns) + 1 == pytest.approx(
+            22 * found.box.width / found.box.height, abs=2
+        )
+        assert rows.mean() == pytest.approx(32, abs=3)
+        assert columns.mean() == pytest.approx(64, abs=3)
+
+
+def test_shapes_are_divided_where_ink_is_least():
+    ink = np.zeros((20, 40))
+    ink[5:15, :18] = ink[2:20, 19:] = 1
+    ink[10, 18] = 1
+    shape = Shape(Box(100, 200, 140, 220), ink)
+    left, right = shape.divide(2)
+    assert left == Box(100, 205, 118, 215)
+    assert right == Box(118, 202, 140, 220)
+    assert len(shape.divide(40)) == 40
+
+
+def test_lines_are_found_from_top_to_bottom():
+    """With digits of different heights, and a 5 in two parts."""
+    ink = np.zeros((200, 300))
+    for left, top in ((10, 20), (60, 30), (110, 10), (20, 120), (90, 125)):
+        ink[top : top + 50, left : left + 20] = 1
+    ink[105:110, 90:115] = 1
+    ink[90, 200] = 1
+    lines = find_lines(ink)
+    assert [[shape.box.left for shape in line] for line in lines] == [
+        *([10, 60, 110], [20, 90]),
+    ]
+    assert lines[1][1].box == Box(90, 105, 115, 175)

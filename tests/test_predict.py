@@ -14,9 +14,10 @@ from helpers import ROOT
 from read_pictures import read
 from seqdigits_tfds import InputError
 from trainer.data.sequences import ExampleShape, to_text
-from trainer.predict.conversion import convert
+from trainer.predict.ink import find_ink
 from trainer.predict.pictures import find_pictures, open_picture
 from trainer.predict.reader import Reader, read_pictures
+from trainer.predict.shapes import find_lines
 
 BLANK = 10
 BAD_FILES = pictures.make_bad_files()
@@ -27,9 +28,7 @@ def test_bad_files_are_rejected(name, tmp_path):
     content, message = BAD_FILES[name]
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=message) as raised:
-        convert(
-            open_picture(str(tmp_path / name)), ExampleShape((64, 64, 1), 5, 11)
-        )
+        find_lines(find_ink(open_picture(str(tmp_path / name))))
     assert "\n" not in str(raised.value)
 
 
@@ -61,13 +60,33 @@ def test_pictures_from_outside_are_read(first_run, tmp_path):
     between 2 and 7 of the 10 handwritten pictures, without any mistake.
     """
     readings = read(first_run / "my_run/model.keras", tmp_path)
-    assert len(readings) == 50
+    assert len(readings) == 50 + 48
     # By chance, a tenth of the digits would be right.
-    for kind, min_lengths in (("typed", 25), ("handwritten", 9)):
-        pairs = [(t, found.digits) for k, t, found in readings if k == kind]
+    for kind, min_lengths in (("typed", 25), ("handwritten", 9), ("ruled", 9)):
+        pairs = [(text, found) for k, text, _, found in readings if k == kind]
         assert sum(len(t) == len(f) for t, f in pairs) >= min_lengths
         digits = [a == b for t, f in pairs for a, b in zip(t, f, strict=False)]
         assert sum(digits) > sum(len(t) for t, _ in pairs) / 3
+    refusals = [
+        f for k, _, _, f in readings if k == "touching" and "touch" in f
+    ]
+    assert refusals
+    assert all("use a model of a scattered dataset" in f for f in refusals)
+
+
+def test_boxes_are_around_the_digits(reader, tmp_path):
+    """In pixels of a picture of another size, turned by its EXIF data."""
+    picture = pictures.draw("407", size=300)
+    (line,) = reader.read(picture)
+    dark = np.asarray(picture.convert("L")) < 128
+    (columns,) = np.nonzero(dark.any(axis=0))
+    edges = [columns[0], *columns[np.flatnonzero(np.diff(columns) > 1) + 1]]
+    assert [box.left for box in line.boxes] == pytest.approx(edges, abs=5)
+    (rows,) = np.nonzero(dark.any(axis=1))
+    assert min(box.top for box in line.boxes) == pytest.approx(rows[0], abs=5)
+    assert max(box.bottom for box in line.boxes) == pytest.approx(
+        rows[-1] + 1, abs=5
+    )
 
 
 def test_the_program_reads_good_pictures_among_bad_ones(first_run, tmp_path):
@@ -104,7 +123,12 @@ def test_the_program_reads_good_pictures_among_bad_ones(first_run, tmp_path):
     assert all(line.startswith("error: ") for line in errors)
     shown = sorted((tmp_path / "shown").iterdir())
     assert len(shown) == 3
-    assert Image.open(shown[0]).size == (64, 64)
+    # The picture, with red boxes, above the image that the model saw.
+    drawn = Image.open(shown[0])
+    seven = pictures.draw("7")
+    assert drawn.size == (seven.width, seven.height + 64)
+    red = np.asarray(drawn)[..., 0] - np.asarray(drawn)[..., 1].astype(int)
+    assert (red > 100).sum() > 100
 
 
 def test_both_formats_of_a_model_agree(first_run, reader, tmp_path):
@@ -129,7 +153,7 @@ def test_both_formats_of_a_model_agree(first_run, reader, tmp_path):
 
 def test_blanks_between_digits_are_shown(tmp_path):
     """As in the report, because they are always mistakes."""
-    pictures.draw("12").save(tmp_path / "picture.png")
+    pictures.draw("132").save(tmp_path / "picture.png")
     probabilities = np.full((1, 5, 11), 0.01, np.float32)
     for position, digit in enumerate([1, BLANK, 2, BLANK, BLANK]):
         probabilities[0, position, digit] = 0.9
@@ -140,6 +164,7 @@ def test_blanks_between_digits_are_shown(tmp_path):
         None,
     )
     assert reading.digits == "1_2"
+    assert len(reading.boxes) == 3
     assert reading.confidence == pytest.approx(0.9**5)
     assert to_text(probabilities[0].argmax(axis=-1), 11) == "1_2"
     assert to_text(np.full(5, BLANK), 11) == "(blank)"

@@ -12,26 +12,36 @@ from seqdigits_tfds.terminal import quiet_tensorflow
 
 
 def read(model, folder):
-    """Returns the kind, the text, and the model's reading of each picture."""
+    """Returns the kind, text and name of each picture, and what was read."""
     from trainer.predict.reader import Reader, read_pictures
 
     folder.mkdir(parents=True, exist_ok=True)
     actual = {}
-    for kind, text, name, content in pictures.make_pictures():
+    for kind, text, name, content in (
+        *pictures.make_pictures(),
+        *pictures.make_pictures_from_life(),
+    ):
         (folder / name).write_bytes(content)
         actual[str(folder / name)] = (kind, text)
-    readings = read_pictures(actual, Reader.load(model), show=None)
-    return [(*actual[found.image], found) for found in readings]
+    found = collections.defaultdict(list)
+    for reading in read_pictures(actual, Reader.load(model), show=None):
+        found[reading.image].append(
+            reading.digits if reading.error is None else reading.error
+        )
+    return [
+        (kind, text, name, "\n".join(found[name]))
+        for name, (kind, text) in actual.items()
+    ]
 
 
 def count(model, folder):
     """Returns the number of correct pictures and of all pictures, by kind."""
     right, total = collections.Counter(), collections.Counter()
-    for kind, text, found in read(model, folder):
+    for kind, text, name, found in read(model, folder):
         total[kind] += 1
-        right[kind] += found.digits == text
-        if found.digits != text:
-            print(f"{found.image}: {found.digits} {found.error or ''}")
+        right[kind] += found == text
+        if found != text:
+            print(f"{name}: {found!r} instead of {text!r}")
     return right, total
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 from typing import Any
 
 import flask
@@ -9,8 +10,7 @@ import numpy as np
 from PIL import Image
 
 from seqdigits_tfds import InputError
-from trainer.data.sequences import to_text
-from trainer.predict.conversion import convert
+from seqdigits_tfds.builder_config import TILED
 from trainer.predict.pictures import decode_picture
 from trainer.predict.reader import Reader
 
@@ -37,7 +37,7 @@ def make_app(reader: Reader, name: str) -> flask.Flask:
             flask.render_template(
                 "page.html",
                 name=name,
-                positions=reader.shape.num_positions,
+                may_touch=reader.layout != TILED,
                 max_megabytes=MAX_BYTES // 1_000_000,
             )
         )
@@ -52,16 +52,25 @@ def make_app(reader: Reader, name: str) -> flask.Flask:
     def read() -> tuple[dict[str, Any], int]:
         try:
             content = flask.request.get_data(cache=False)
-            picture = decode_picture(content, _MAX_PIXELS)
-            image = convert(picture, reader.shape)
+            lines = reader.read(decode_picture(content, _MAX_PIXELS))
         except InputError as error:
             return {"error": str(error)}, 400
-        (found,) = reader.find_probabilities(image[None])
+        for line in lines:
+            if line.error is not None:
+                return {"error": line.error}, 400
         return {
-            "digits": to_text(found.argmax(axis=-1), found.shape[-1], empty=""),
-            "confidence": float(found.max(axis=-1).prod()),
-            "probabilities": np.round(found.astype(float), 4).tolist(),
-            "seen": _to_data_url(image[:, :, 0]),
+            "digits": "\n".join(line.digits for line in lines),
+            "confidence": math.prod(line.confidence for line in lines),
+            "probabilities": [
+                row
+                for line in lines
+                for row in np.round(
+                    line.probabilities.astype(float), 4
+                ).tolist()
+            ],
+            "seen": _to_data_url(
+                np.hstack([image for line in lines for image in line.images])
+            ),
         }, 200
 
     @app.errorhandler(413)
@@ -75,5 +84,5 @@ def make_app(reader: Reader, name: str) -> flask.Flask:
 
 def _to_data_url(image: np.ndarray) -> str:
     file = io.BytesIO()
-    Image.fromarray(image).save(file, format="PNG")
+    Image.fromarray(image[:, :, 0]).save(file, format="PNG")
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -24,9 +24,9 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory of the trainer.")
 _MODEL = flags.DEFINE_string(
     "model", None, "A model.keras or export/, instead of a run directory."
 )
-_JSON = flags.DEFINE_bool("json", False, "Print one JSON object per picture.")
+_JSON = flags.DEFINE_bool("json", False, "Print one JSON object per line.")
 _SHOW = flags.DEFINE_string(
-    "show", None, "Folder to save the images that the model sees, as PNGs."
+    "show", None, "Folder to save the pictures with what was read, as PNGs."
 )
 
 
@@ -61,7 +61,9 @@ def main(argv: Sequence[str]) -> None:
         )
         num_failed += reading.error is not None
         if _JSON.value:
-            print(json.dumps(dataclasses.asdict(reading)), flush=True)
+            boxes = [dataclasses.astuple(box) for box in reading.boxes]
+            fields = dataclasses.asdict(reading) | {"boxes": boxes}
+            print(json.dumps(fields), flush=True)
         elif reading.error is not None:
             print(f"error: {name}: {reading.error}", file=sys.stderr)
         else:
