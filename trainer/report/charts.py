@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib import ticker
 from matplotlib.figure import Figure
 
 _STYLE: dict[Any, Any] = {
@@ -65,6 +66,11 @@ def draw_curves(
         line_style = "o-" if lines[0]["split"] == "validation" else "-"
         axes.plot(xs, ys, line_style, markersize=3, linewidth=1, label=curve)
     axes.set(yscale="log", ylabel=label, xlabel=x_label)
+    # Plain numbers instead of powers of ten.
+    axes.yaxis.set_major_formatter(ticker.LogFormatter())
+    axes.yaxis.set_minor_formatter(
+        ticker.LogFormatter(minor_thresholds=(2, 0.5))
+    )
     axes.legend()
     return figure
 

@@ -108,7 +108,10 @@ def _have_the_same_test(one: FinishedRun, other: FinishedRun) -> bool:
 
 
 def _list_runs(runs: Mapping[str, FinishedRun]) -> list[tuple[str, ...]]:
-    header = ("run", "model", "dataset", "steps", "minutes", "correct", "95 %")
+    header = (
+        *("run", "model", "dataset", "best step", "minutes"),
+        *("correct", "95 %"),
+    )
     return [
         header,
         *(
