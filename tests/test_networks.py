@@ -40,7 +40,7 @@ def test_seed_cnn_is_the_notebooks_network():
     dense = 30_752 * 128 + 128 + 5 * (128 * 11 + 11)
     assert model.count_params() == convolutions + dense
     recipe = NETWORKS["seed_cnn"].recipe
-    assert (recipe.epochs, recipe.warmup_fraction) == (12, None)
+    assert (recipe.epochs, recipe.warmup_steps) == (12, None)
 
 
 @pytest.mark.parametrize("name", NAMES)

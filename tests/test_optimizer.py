@@ -75,12 +75,12 @@ def test_momentum_is_nesterov_momentum():
 def test_a_recipe_with_other_values_is_refused(values):
     settings = {"optimizer": MUON, **values}
     with pytest.raises(InputError, match=next(iter(values))):
-        Recipe(epochs=1, learning_rate=0.1, warmup_fraction=None, **settings)
+        Recipe(epochs=1, learning_rate=0.1, warmup_steps=None, **settings)
 
 
 def test_the_learning_rate_warms_up_and_falls():
     recipe = Recipe(
-        epochs=1, optimizer=MUON, learning_rate=0.1, warmup_fraction=0.2
+        epochs=1, optimizer=MUON, learning_rate=0.1, warmup_steps=20
     )
     schedule = make_optimizer(recipe, total_steps=100)
     rates = []
@@ -88,10 +88,11 @@ def test_the_learning_rate_warms_up_and_falls():
         schedule.iterations.assign(step)
         rates.append(float(schedule.learning_rate))
     assert rates == pytest.approx([0, 0.05, 0.1, 0.05, 0], abs=1e-6)
+    short = make_optimizer(recipe, total_steps=10)
+    short.iterations.assign(5)
+    assert float(short.learning_rate) == pytest.approx(0.1)
     constant = make_optimizer(
-        Recipe(
-            epochs=1, optimizer=ADAM, learning_rate=0.1, warmup_fraction=None
-        ),
+        Recipe(epochs=1, optimizer=ADAM, learning_rate=0.1, warmup_steps=None),
         total_steps=100,
     )
     assert float(constant.learning_rate) == pytest.approx(0.1)

@@ -137,7 +137,7 @@ def test_given_values_override_the_recipe():
     default = _make_config().recipe
     assert (resolved.recipe.epochs, resolved.recipe.distortion) == (3, 0.0)
     assert resolved.learning_rate == default.learning_rate
-    assert resolved.recipe.warmup_fraction == default.warmup_fraction
+    assert resolved.recipe.warmup_steps == default.warmup_steps
     assert resolved.dataset == "seqdigits/a/1"
     assert (
         resolved.run_path

@@ -18,7 +18,7 @@ def small():
             epochs=4,
             optimizer=MUON,
             learning_rate=2e-2,
-            warmup_fraction=0.1,
+            warmup_steps=10,
             distortion=0.5,
         ),
     )

@@ -211,8 +211,8 @@ _MUON_RECIPE = Recipe(
     epochs=10,
     optimizer=MUON,
     learning_rate=4e-2,
-    warmup_fraction=0.05,
-    distortion=3.0,
+    warmup_steps=25,
+    distortion=2.5,
     label_smoothing=0.1,
     temperature=2.0,
 )
@@ -235,7 +235,7 @@ NETWORKS: Mapping[str, Network] = {
     "seed_cnn": Network(
         _apply_seed_cnn,
         Recipe(
-            epochs=12, optimizer=ADAM, learning_rate=1e-3, warmup_fraction=None
+            epochs=12, optimizer=ADAM, learning_rate=1e-3, warmup_steps=None
         ),
     ),
 }

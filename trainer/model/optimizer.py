@@ -22,9 +22,9 @@ class Recipe:
       epochs: Number of passes over the training split.
       optimizer: `ADAM` or `MUON`.
       learning_rate: Peak learning rate.
-      warmup_fraction: Fraction of all steps over which the learning rate rises
-        linearly from 0, before it falls to 0 along a cosine; None for a
-        constant learning rate.
+      warmup_steps: Number of steps, at most half of the run, over which the
+        learning rate rises linearly from 0, before it falls to 0 along a
+        cosine; None for a constant learning rate.
       distortion: See `distortion.Distortion.strength`; 0 for no distortion.
       label_smoothing: Part of each label's probability, 0..1, that the training
         loss spreads over all classes (Szegedy et al., "Rethinking the Inception
@@ -40,7 +40,7 @@ class Recipe:
     epochs: int
     optimizer: str
     learning_rate: float
-    warmup_fraction: float | None
+    warmup_steps: int | None
     distortion: float = 0.0
     label_smoothing: float = 0.0
     temperature: float = 1.0
@@ -208,8 +208,8 @@ def make_optimizer(
       The optimizer, not yet built.
     """
     learning_rate = recipe.learning_rate
-    if recipe.warmup_fraction is not None:
-        warmup_steps = round(recipe.warmup_fraction * total_steps)
+    if recipe.warmup_steps is not None:
+        warmup_steps = min(recipe.warmup_steps, total_steps // 2)
         learning_rate = keras.optimizers.schedules.CosineDecay(
             initial_learning_rate=0.0,
             warmup_target=recipe.learning_rate,
