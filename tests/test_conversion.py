@@ -139,7 +139,7 @@ def test_shapes_are_divided_where_ink_is_least():
     left, right = shape.divide(2)
     assert left == Box(100, 205, 118, 215)
     assert right == Box(118, 202, 140, 220)
-    assert len(shape.divide(40)) == 40
+    assert len(shape.divide(50)) == 50
 
 
 def test_lines_are_found_from_top_to_bottom():

@@ -94,6 +94,7 @@ class Shape:
         edges = [0]
         for part in range(1, num_parts):
             begin = max(round(part * width) - reach, edges[-1] + 1)
+            begin = min(begin, len(columns) - 1)
             end = max(round(part * width) + reach, begin + 1)
             edges.append(begin + int(np.argmin(columns[begin:end])))
         edges.append(len(columns))
