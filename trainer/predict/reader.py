@@ -182,7 +182,7 @@ def read_pictures(
         if show is not None:
             stem = pathlib.Path(name).stem if name != "-" else "stdin"
             digits = "-".join(line.digits or "blank" for line in lines)
-            path = show / f"{number:04d}-{stem}-{digits}.png"
+            path = show / f"{number:04d}-{stem}-{digits[:40]}.png"
             _draw(picture, lines).save(path)
         for line_number, line in enumerate(lines, 1):
             yield Reading(
