@@ -229,7 +229,11 @@ NETWORKS: Mapping[str, Network] = {
     "sequence_reader": Network(
         _apply_sequence_reader,
         dataclasses.replace(
-            _MUON_RECIPE, epochs=6, learning_rate=2e-2, distortion=2.0
+            _MUON_RECIPE,
+            epochs=6,
+            learning_rate=2e-2,
+            warmup_steps=5,
+            distortion=2.0,
         ),
     ),
     "seed_cnn": Network(
