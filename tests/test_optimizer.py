@@ -70,12 +70,14 @@ def test_momentum_is_nesterov_momentum():
         {"label_smoothing": 1.0},
         {"label_smoothing": -0.1},
         {"temperature": 0.0},
+        {"warmup_steps": 0.1},
+        {"warmup_steps": -1},
     ],
 )
 def test_a_recipe_with_other_values_is_refused(values):
-    settings = {"optimizer": MUON, **values}
+    settings = {"optimizer": MUON, "warmup_steps": None, **values}
     with pytest.raises(InputError, match=next(iter(values))):
-        Recipe(epochs=1, learning_rate=0.1, warmup_steps=None, **settings)
+        Recipe(epochs=1, learning_rate=0.1, **settings)
 
 
 def test_the_learning_rate_warms_up_and_falls():

@@ -75,7 +75,7 @@ def test_pictures_from_outside_are_read(first_run, tmp_path):
 
 
 def test_boxes_are_around_the_digits(reader, tmp_path):
-    """In pixels of a picture of another size, turned by its EXIF data."""
+    """In pixels of the picture, not of the smaller one that is searched."""
     picture = pictures.draw("407", size=300)
     (line,) = reader.read(picture)
     dark = np.asarray(picture.convert("L")) < 128

@@ -51,6 +51,12 @@ class Recipe:
                 f"optimizer must be one of {ADAM}, {MUON}, got"
                 f" {self.optimizer!r}"
             )
+        steps = self.warmup_steps
+        if steps is not None and (not isinstance(steps, int) or steps < 0):
+            raise InputError(
+                "warmup_steps must be None or a whole number of at least 0,"
+                f" got {steps}"
+            )
         if not 0 <= self.label_smoothing < 1 or self.temperature <= 0:
             raise InputError(
                 "label_smoothing must be at least 0 and below 1, and"

@@ -18,7 +18,7 @@ from seqdigits_tfds import InputError, rendering
 from seqdigits_tfds.builder_config import TILED
 from seqdigits_tfds.sources import GLYPH_SIZE
 from trainer.data.sequences import ExampleShape
-from trainer.predict.ink import measure_border, to_grey
+from trainer.predict.ink import measure_border
 from trainer.predict.shapes import Shape
 
 _DIGIT_SIZE = 20
@@ -61,14 +61,11 @@ def take_own_image(
     Returns:
       uint8 [height, width, 1], 0 = background; None if it must be converted.
     """
-    grey = to_grey(picture)
-    if (
-        picture.mode == "L"
-        and grey.shape == shape.image[:2]
-        and measure_border(grey) < 128
-    ):
-        return grey[:, :, None]
-    return None
+    height, width, _ = shape.image
+    if picture.mode != "L" or picture.size != (width, height):
+        return None
+    image = np.asarray(picture)
+    return image[:, :, None] if measure_border(image) < 128 else None
 
 
 def convert(

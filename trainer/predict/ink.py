@@ -25,7 +25,7 @@ _THICKEST_RULE = 0.015
 """Greatest thickness of rules, relative to the picture's longer side."""
 
 
-def to_grey(picture: Image.Image) -> np.ndarray:
+def _to_grey(picture: Image.Image) -> np.ndarray:
     """Returns uint8 [height, width]; transparency becomes background."""
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I"):
@@ -69,7 +69,7 @@ def find_ink(picture: Image.Image) -> np.ndarray:
     Raises:
       InputError: If the picture has no contrast.
     """
-    small = Image.fromarray(to_grey(picture))
+    small = Image.fromarray(_to_grey(picture))
     small.thumbnail((_WORKING_SIZE, _WORKING_SIZE), Image.Resampling.BOX)
     values = np.asarray(small, np.float64)
     size = max(values.shape) // 4 + 1

@@ -61,7 +61,7 @@ class Reader:
         `seqdigits_tfds.SeqDigitsConfig`.
     """
 
-    find_probabilities: Callable[[np.ndarray], np.ndarray]
+    find_probabilities: _Model
     shape: ExampleShape
     layout: str = TILED
 

@@ -66,7 +66,7 @@ def draw_curves(
         line_style = "o-" if lines[0]["split"] == "validation" else "-"
         axes.plot(xs, ys, line_style, markersize=3, linewidth=1, label=curve)
     axes.set(yscale="log", ylabel=label, xlabel=x_label)
-    # Plain numbers instead of powers of ten.
+    # Figures such as 2 and 6e-02 instead of powers of ten.
     axes.yaxis.set_major_formatter(ticker.LogFormatter())
     axes.yaxis.set_minor_formatter(
         ticker.LogFormatter(minor_thresholds=(2, 0.5))
