@@ -73,7 +73,7 @@ def test_the_models_train_alike_on_two_replicas(train_here, tmp_path, model):
     losses = read_losses(tmp_path / "one")
     assert len(losses) == 8
     assert losses[-1] < losses[0]
-    assert read_losses(tmp_path / "two") == pytest.approx(losses, rel=1e-4)
+    assert read_losses(tmp_path / "two") == pytest.approx(losses, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_all_strategies_train_alike(run_once, alone, strategy):
     losses = read_losses(alone)
     assert len(losses) == NUM_STEPS
     assert losses[-1] < 0.7 * losses[0]
-    assert read_losses(run_once(strategy)) == pytest.approx(losses, rel=1e-4)
+    assert read_losses(run_once(strategy)) == pytest.approx(losses, rel=1e-5)
 
 
 def test_stopped_and_killed_workers_resume(flags, run_once, tmp_path):
@@ -167,7 +167,7 @@ def test_the_default_model_trains_alike(run_once, strategy):
     least = -5 * (labels * np.log(labels)).sum()
     assert expected[-1] - least < 0.1 * (expected[0] - least)
     found = read_losses(run_once(strategy, program=trainers.DEFAULT))
-    assert found == pytest.approx(expected, rel=1e-4)
+    assert found == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.long

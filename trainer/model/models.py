@@ -12,6 +12,7 @@ from seqdigits_tfds import InputError
 from seqdigits_tfds.builder_config import TILED
 from trainer.data.sequences import ExampleShape
 from trainer.model.networks import NETWORKS, Network
+from trainer.model.normalization import prepare_for_training
 
 AUTO = "auto"
 
@@ -114,7 +115,7 @@ def build(
         logits = keras.ops.logsumexp(log_probabilities, axis=(1,))
     return (
         keras.Model(images, logits, name=name.rpartition(":")[-1]),
-        keras.Model(images, all_logits),
+        prepare_for_training(keras.Model(images, all_logits)),
     )
 
 
