@@ -68,15 +68,16 @@ def test_other_normalisations_are_left_alone(settings):
     )
 
 
-def test_the_variables_and_their_order_stay():
-    images = keras.Input((8, 8, 1))
-    x = images
-    for filters in (2, 3):
-        x = layers.Conv2D(filters, 3)(x)
-        x = layers.BatchNormalization(synchronized=True)(x)
-    model = keras.Model(images, layers.Dense(1)(x))
+def test_models_in_the_model_change_and_variables_stay():
+    inner = keras.Sequential(
+        [layers.Conv2D(3, 3), layers.BatchNormalization(synchronized=True)]
+    )
+    images = keras.Input((32, 32, 3))
+    model = keras.Model(images, layers.Dense(1)(inner(images)))
     trained = prepare_for_training(model)
     for kind in ("trainable_variables", "non_trainable_variables"):
         assert list(map(id, getattr(trained, kind))) == list(
             map(id, getattr(model, kind))
         )
+    kinds = [type(layer).__name__ for layer in trained.layers[1].layers]
+    assert kinds == ["Conv2D", "_Normalization"]

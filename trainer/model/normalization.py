@@ -57,7 +57,7 @@ def prepare_for_training(model: keras.Model) -> keras.Model:
 
     Args:
       model: A functional model. Its synchronized batch normalisations of the
-        last axis are replaced, except in models that it contains.
+        last axis are replaced, also in the models that it contains.
     """
 
     def change(layer: layers.Layer) -> layers.Layer:
@@ -70,4 +70,6 @@ def prepare_for_training(model: keras.Model) -> keras.Model:
             return _Normalization(layer, dtype=layer.dtype_policy)
         return layer
 
-    return keras.models.clone_model(model, clone_function=change)
+    return keras.models.clone_model(
+        model, clone_function=change, recursive=True
+    )
