@@ -23,6 +23,7 @@ FILES = (
     "optimizer",
     "steps",
     "networks",
+    "normalization",
 )
 
 
