@@ -9,9 +9,9 @@ class _Normalization(layers.Wrapper):
     """Applies a synchronized `BatchNormalization`, in training more exactly.
 
     Keras adds the values of a channel one after the other. That leaves rounding
-    errors of about 1e-5 in its mean and variance, which depend on how replicas
-    divide the batch, and which a deep network amplifies. Adding rows, then
-    columns, then examples leaves a thirtieth of that, in the same time.
+    errors, about 1e-5 of a mean, which depend on how replicas divide the batch,
+    and which a deep network amplifies. Adding rows, then columns, then examples
+    leaves a twenty-fifth of that, in the same time.
     """
 
     layer: layers.BatchNormalization
