@@ -11,6 +11,7 @@ import psutil
 import pytest
 from PIL import Image, ImageDraw
 
+import gestures
 import handwriting
 import trainers
 from helpers import list_requests
@@ -202,6 +203,7 @@ def test_sequences_written_in_a_browser_are_read(
         "const b = document.getElementById('paper').getBoundingClientRect();"
         "return [b.left, b.top, b.width, b.height]"
     )
+    write = gestures.touch if is_phone else gestures.move_mouse
     rng = np.random.default_rng(width)
     wanted, found = [], []
     for n in range(20):
@@ -209,14 +211,14 @@ def test_sequences_written_in_a_browser_are_read(
         wanted.append("".join(map(str, digits)))
         for stroke in handwriting.write(digits, rng, *box[2:]):
             points = [(x + box[0], y + box[1]) for x, y in stroke]
-            (touch if is_phone else move_mouse)(browser, points)
+            write(browser, points)
         found.append(wait_for_result(browser))
         if n in (0, 4):
             browser.save_screenshot(str(tmp_path / f"{width}-{n}.png"))
         if n % 2:
-            press(browser, "Escape")
+            gestures.press(browser, "Escape")
         else:
-            press(browser, "Enter")
+            gestures.press(browser, "Enter")
         assert read_text(browser, "digits") == ""
     right = sum(a == b for a, b in zip(wanted, found, strict=True))
     assert right >= 17, list(zip(wanted, found, strict=True))
@@ -242,54 +244,6 @@ def test_sequences_written_in_a_browser_are_read(
         if not url.startswith((address, "data:", "blob:"))
     ]
     assert outside == []
-
-
-def move_mouse(browser, points):
-    for index, (x, y) in enumerate(points):
-        kinds = ["mouseMoved"]
-        if index == 0:
-            kinds = ["mousePressed"]
-        elif index == len(points) - 1:
-            kinds = ["mouseMoved", "mouseReleased"]
-        for kind in kinds:
-            browser.execute_cdp_cmd(
-                "Input.dispatchMouseEvent",
-                {
-                    "type": kind,
-                    "x": x,
-                    "y": y,
-                    "button": "left",
-                    "buttons": 1,
-                    "clickCount": 1,
-                },
-            )
-
-
-def touch(browser, points):
-    for index, (x, y) in enumerate(points):
-        browser.execute_cdp_cmd(
-            "Input.dispatchTouchEvent",
-            {
-                "type": "touchMove" if index else "touchStart",
-                "touchPoints": [{"x": x, "y": y}],
-            },
-        )
-    browser.execute_cdp_cmd(
-        "Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []}
-    )
-
-
-def press(browser, key):
-    for kind in ("rawKeyDown", "keyUp"):
-        browser.execute_cdp_cmd(
-            "Input.dispatchKeyEvent",
-            {
-                "type": kind,
-                "key": key,
-                "code": key,
-                "windowsVirtualKeyCode": {"Escape": 27, "Enter": 13}[key],
-            },
-        )
 
 
 def read_text(browser, name):
