@@ -208,7 +208,7 @@ def check_losses(shared):
         )
         assert alone.wait() == 0, alone.output
         assert read_losses(shared / "runs" / "my_run") == pytest.approx(
-            read_losses(shared / "alone"), rel=1e-4
+            read_losses(shared / "alone"), rel=1e-5
         )
 
     return check

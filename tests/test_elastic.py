@@ -68,7 +68,7 @@ def test_a_run_may_change_its_replicas_and_shards(
         " num_shards 3 (was 8), input disk (was memory)"
     ) in capsys.readouterr().out
     losses = read_losses(workdir)
-    assert losses == pytest.approx(read_losses(short_run), rel=1e-4)
+    assert losses == pytest.approx(read_losses(short_run), rel=1e-5)
     assert len(losses) == 6
     assert [s["num_replicas"] for s in read_segments(workdir)] == [2, 1]
 
@@ -103,7 +103,10 @@ def test_a_killed_run_resumes_on_other_devices(tiny_data_dir, tmp_path):
         "--checkpoint_every_steps=7",
     ]
     workdir, alone = tmp_path / "elastic", tmp_path / "alone"
-    trainers.run_all("one_device", tmp_path, *flags, f"--workdir={alone}")
+    small = {"program": trainers.SMALL}
+    trainers.run_all(
+        "one_device", tmp_path, *flags, f"--workdir={alone}", **small
+    )
     for strategy, source, num_lines in (
         ("mirrored_4", "memory", 30),
         ("mirrored_2", "disk", 60),
@@ -115,13 +118,16 @@ def test_a_killed_run_resumes_on_other_devices(tiny_data_dir, tmp_path):
             *flags,
             f"--workdir={workdir}",
             f"--input={source}",
+            **small,
         )
         running.wait_until(
             lambda n=num_lines: count_lines(workdir, "train") > n
         )
         running.process.kill()
         running.wait()
-    trainers.run_all("multi_worker_2", tmp_path, *flags, f"--workdir={workdir}")
+    trainers.run_all(
+        "multi_worker_2", tmp_path, *flags, f"--workdir={workdir}", **small
+    )
     segments = read_segments(workdir)
     assert [(s["num_replicas"], s["num_workers"]) for s in segments] == [
         (4, 1),
@@ -131,4 +137,4 @@ def test_a_killed_run_resumes_on_other_devices(tiny_data_dir, tmp_path):
     ]
     losses = read_losses(workdir)
     assert len(losses) == NUM_STEPS
-    assert losses == pytest.approx(read_losses(alone), rel=1e-4)
+    assert losses == pytest.approx(read_losses(alone), rel=1e-5)
