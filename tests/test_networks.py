@@ -8,7 +8,7 @@ from trainer.data.sequences import ExampleShape
 from trainer.model.models import build
 from trainer.model.networks import NETWORKS
 
-NAMES = ("seed_cnn", "slot_resnet", "slot_resnet_wide", "sequence_reader")
+NAMES = ("seed_cnn", "slot_resnet", "slot_resnet_fine", "sequence_reader")
 SHAPE = ExampleShape(image=(64, 64, 1), num_positions=5, num_classes=11)
 IMAGES = np.random.default_rng(0).integers(
     0, 256, (3, 64, 64, 1), dtype=np.uint8

@@ -21,7 +21,7 @@ from trainer.run.schedule import Schedule
         ),
         (
             {"model": "vit"},
-            "model must be one of auto, slot_resnet, slot_resnet_wide",
+            "model must be one of auto, slot_resnet, slot_resnet_fine",
         ),
         (
             {"global_batch_size": 0},

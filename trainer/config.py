@@ -80,7 +80,7 @@ class TrainConfig:
     model: str = setting(
         models.AUTO,
         group=_MODEL,
-        help="Network to train: slot_resnet, slot_resnet_wide, sequence_reader,"
+        help="Network to train: slot_resnet, slot_resnet_fine, sequence_reader,"
         " seed_cnn, or your own as package.module:function; auto is slot_resnet"
         " for digits in cells of equal size, and sequence_reader otherwise.",
     )

@@ -66,22 +66,35 @@ _SOFTNESS = 0.5
 
 
 def _apply_slot_resnet(
-    images: keras.KerasTensor, shape: ExampleShape, filters: int = 16
+    images: keras.KerasTensor,
+    shape: ExampleShape,
+    columns: int = _COLUMNS,
+    kernel_size: tuple[int, int] = (8, 9),
+    strides: tuple[int, int] = (4, 3),
 ) -> keras.KerasTensor:
     """Applies a small residual network with one slot for each position.
 
-    Images are first stretched to 18 columns per position, so that a strided
-    stem makes 6 columns of features per position, and samples all positions
-    alike. Residual blocks see these columns and their neighbours at three
-    resolutions. One convolution turns each position's columns into a vector,
-    and all positions share a classifier. For 5 positions: 64x90, 16x30x16,
-    8x15x32, 4x15x64, 1x5x128, 5x11; `filters` is the first number of filters.
+    Images are first stretched to the same number of columns for each position,
+    so that a strided stem samples all positions alike. Residual blocks see
+    these columns and their neighbours at three resolutions. One convolution
+    turns each position's columns into a vector, and all positions share a
+    classifier. For 5 positions: 64x90, 16x30x16, 8x15x32, 4x15x64, 1x5x128,
+    5x11. For 20 columns and strides of 2: 64x100, 32x50x16, 16x25x32, 8x25x64,
+    1x5x128, 5x11.
+
+    Args:
+      images: See `Network.apply`.
+      shape: See `Network.apply`.
+      columns: Columns of pixels for each position, after stretching.
+      kernel_size: Height and width of the first kernel.
+      strides: Its strides.
     """
     positions = shape.num_positions
-    x = _stretch(images, _COLUMNS * positions)
-    x = _extract_features(x, filters, (8, 9), (4, 3))
-    x = _conv(x, 8 * filters, (4, 3), strides=(4, 3))
-    x = layers.Reshape((positions, 8 * filters))(x)
+    x = _stretch(images, columns * positions)
+    x = _extract_features(x, kernel_size, strides)
+    slot = (x.shape[1], x.shape[2] // positions)
+    x = _conv(x, 128, slot, strides=slot)
+    x = layers.Reshape((positions, 128))(x)
     return layers.Dense(shape.num_classes, dtype="float32")(x)
 
 
@@ -107,7 +120,7 @@ def _apply_sequence_reader(
     x = _stretch(
         images, max(_COLUMNS * shape.num_positions, round(64 * width / height))
     )
-    x = _extract_features(x, 16, (8, 8), (4, 2))
+    x = _extract_features(x, (8, 8), (4, 2))
     x = _conv(x, 128, (4, 3), strides=(4, 1))
     x = _residual_block(x, (1, 5))
     x = layers.Reshape((-1, 128))(x)
@@ -153,27 +166,25 @@ def _stretch(images: keras.KerasTensor, width: int) -> keras.KerasTensor:
 
 def _extract_features(
     x: keras.KerasTensor,
-    filters: int,
     kernel_size: tuple[int, int],
     strides: tuple[int, int],
 ) -> keras.KerasTensor:
     """Applies residual blocks at three resolutions.
 
     Args:
-      x: Images of 64 rows.
-      filters: Number of filters of the first block; each next one has twice as
-        many.
+      x: Images.
       kernel_size: Height and width of the first kernel.
-      strides: Its strides; the first one is 4.
+      strides: Its strides.
 
     Returns:
-      4 rows of 4 x `filters` features, for every column after strides[1] and 2.
+      64 features for every row after strides[0] and 4, and every column after
+      strides[1] and 2.
     """
-    x = _conv(x, filters, kernel_size, strides)
+    x = _conv(x, 16, kernel_size, strides)
     x = _residual_block(x)
-    x = _conv(x, 2 * filters, 3, strides=2)
+    x = _conv(x, 32, 3, strides=2)
     x = _residual_block(x)
-    x = _conv(x, 4 * filters, 3, strides=(2, 1))
+    x = _conv(x, 64, 3, strides=(2, 1))
     return _residual_block(x)
 
 
@@ -222,8 +233,10 @@ NETWORKS: Mapping[str, Network] = {
         _apply_slot_resnet,
         dataclasses.replace(_MUON_RECIPE, epochs=8),
     ),
-    "slot_resnet_wide": Network(
-        functools.partial(_apply_slot_resnet, filters=32),
+    "slot_resnet_fine": Network(
+        functools.partial(
+            _apply_slot_resnet, columns=20, kernel_size=(6, 6), strides=(2, 2)
+        ),
         _MUON_RECIPE,
     ),
     "sequence_reader": Network(
