@@ -219,7 +219,7 @@ def _residual_block(
 
 
 _MUON_RECIPE = Recipe(
-    epochs=10,
+    epochs=8,
     optimizer=MUON,
     learning_rate=4e-2,
     warmup_steps=25,
@@ -231,13 +231,13 @@ _MUON_RECIPE = Recipe(
 NETWORKS: Mapping[str, Network] = {
     "slot_resnet": Network(
         _apply_slot_resnet,
-        dataclasses.replace(_MUON_RECIPE, epochs=8),
+        _MUON_RECIPE,
     ),
     "slot_resnet_fine": Network(
         functools.partial(
             _apply_slot_resnet, columns=20, kernel_size=(6, 6), strides=(2, 2)
         ),
-        _MUON_RECIPE,
+        dataclasses.replace(_MUON_RECIPE, epochs=4, distortion=3.5),
     ),
     "sequence_reader": Network(
         _apply_sequence_reader,
