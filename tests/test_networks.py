@@ -56,10 +56,11 @@ def test_models_take_raw_images_and_return_logits(name, shape):
     assert logits.dtype == "float32"
 
 
-def test_slot_resnet_treats_all_positions_alike():
+@pytest.mark.parametrize("name", ["slot_resnet", "slot_resnet_fine"])
+def test_slots_are_treated_alike(name):
     """The logits of a digit do not depend on its position."""
     keras.utils.set_random_seed(0)
-    model, _ = build("slot_resnet", ExampleShape((28, 9 * 28, 1), 9, 11))
+    model, _ = build(name, ExampleShape((28, 9 * 28, 1), 9, 11))
     images = np.zeros((3, 28, 9 * 28, 1), np.uint8)
     # At least three empty cells on each side keep the digit away from the
     # borders.
