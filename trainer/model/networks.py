@@ -237,7 +237,7 @@ NETWORKS: Mapping[str, Network] = {
         functools.partial(
             _apply_slot_resnet, columns=20, kernel_size=(6, 6), strides=(2, 2)
         ),
-        dataclasses.replace(_MUON_RECIPE, epochs=4, distortion=3.5),
+        dataclasses.replace(_MUON_RECIPE, epochs=3),
     ),
     "sequence_reader": Network(
         _apply_sequence_reader,
