@@ -1,3 +1,5 @@
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -59,13 +61,44 @@ def test_outputs_gradients_and_averages_are_kerass(settings):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"synchronized": False}, {"axis": 1}, {"trainable": False}]
+    "settings",
+    [
+        {"synchronized": False},
+        {"axis": 1},
+        {"trainable": False},
+        pytest.param(
+            {"renorm": True},
+            marks=pytest.mark.skipif(
+                "renorm"
+                not in inspect.signature(layers.BatchNormalization).parameters,
+                reason="this Keras has no renormalisation",
+            ),
+        ),
+    ],
 )
 def test_other_normalisations_are_left_alone(settings):
     model, trained = make_models(**settings)
-    np.testing.assert_array_equal(
-        trained(IMAGES, training=True), model(IMAGES, training=True)
-    )
+    weights = model.get_weights()
+    outputs = model(IMAGES, training=True)
+    model.set_weights(weights)
+    np.testing.assert_array_equal(trained(IMAGES, training=True), outputs)
+
+
+@pytest.mark.filterwarnings("error")
+def test_masks_are_respected_and_passed_on():
+    features = keras.Input((32, 3))
+    x = layers.Masking()(features)
+    x = layers.BatchNormalization(synchronized=True)(x)
+    model = keras.Model(features, [x, layers.GlobalAveragePooling1D()(x)])
+    values = tf.concat([IMAGES[:, 0, :24], tf.zeros((128, 8, 3))], axis=1)
+    outputs, means = model(values, training=True)
+    assert abs(outputs[:, :24].numpy().mean()) < 1e-3
+    for found, wanted in zip(
+        prepare_for_training(model)(values, training=True),
+        (outputs, means),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(found, wanted)
 
 
 def test_models_in_the_model_change_and_variables_stay():

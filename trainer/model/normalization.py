@@ -16,6 +16,10 @@ class _Normalization(layers.Wrapper):
 
     layer: layers.BatchNormalization
 
+    def __init__(self, layer: layers.BatchNormalization) -> None:
+        super().__init__(layer, dtype=layer.dtype_policy)
+        self.supports_masking = True
+
     def call(
         self,
         inputs: tf.Tensor,
@@ -67,7 +71,7 @@ def prepare_for_training(model: keras.Model) -> keras.Model:
             and layer.axis in (-1, layer.input_spec.ndim - 1)
             and not getattr(layer, "renorm", False)  # Not in Keras 3.8.
         ):
-            return _Normalization(layer, dtype=layer.dtype_policy)
+            return _Normalization(layer)
         return layer
 
     return keras.models.clone_model(
