@@ -1,11 +1,12 @@
 """Glyphs from any image-classification dataset of TFDS."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
+from tensorflow_datasets.core.file_adapters import FileFormat
 
 from seqdigits_tfds.errors import InputError
 from seqdigits_tfds.glyphs import (
@@ -23,9 +24,9 @@ def load_images(
 ) -> GlyphSource:
     """Loads an image-classification dataset of TFDS.
 
-    The rows are its examples in the order on disk, split after split in the
-    order of `builder.info.splits`. Colour becomes grey with the weights of
-    ITU-R 601-2, as in Pillow.
+    The rows are its examples in the order in which TFDS reads them, split after
+    split in the order of `builder.info.splits`. Colour becomes grey with the
+    weights of ITU-R 601-2, as in Pillow.
     """
     builder = _open_builder(settings, data_dir)
     image_key, label_key = _find_keys(builder)
@@ -38,23 +39,28 @@ def load_images(
             f"the images of {settings.source} have different sizes; set"
             " glyph_size to the height and width of a glyph, such as 28"
         )
+    names = builder.info.features[label_key].names
     images, labels = [], []
-    for split in builder.info.splits:
-        # TFDS would otherwise interleave the files.
-        examples = builder.as_dataset(
-            split=split, read_config=tfds.ReadConfig(interleave_cycle_length=1)
-        )
-        for example in tfds.as_numpy(examples):
-            image = example[image_key]
-            grey = image[..., 0] if channels == 1 else _to_grey(image)
-            images.append(grey if grey.shape == size else resize(grey, size))
-            labels.append(example[label_key])
+    for example in _read_examples(builder, image_key):
+        image = example[image_key]
+        grey = image[..., 0] if channels == 1 else _to_grey(image)
+        images.append(grey if grey.shape == size else resize(grey, size))
+        labels.append(example[label_key])
+    pools = _make_pools(settings, builder.info.splits)
+    for pool, rows in pools.items():
+        unlabelled = [row for row in rows if not 0 <= labels[row] < len(names)]
+        if unlabelled:
+            raise InputError(
+                f"every glyph must have a label, but {len(unlabelled)} of"
+                f" {len(rows)} in the pool {pool} of {settings.source} have"
+                " none; choose other parts with source_splits"
+            )
     stacked = np.stack(images)
     return GlyphSource.make(
         images=255 - stacked if settings.invert else stacked,
         labels=np.array(labels),
-        pools=_make_pools(settings, builder.info.splits),
-        class_names=builder.info.features[label_key].names,
+        pools=pools,
+        class_names=names,
     )
 
 
@@ -70,8 +76,9 @@ def _open_builder(
 ) -> tfds.core.DatasetBuilder:
     kind, _, name = settings.source.partition(":")
     if kind == "folder":
-        builder = tfds.ImageFolder(name)
-        if not sum(s.num_examples for s in builder.info.splits.values()):
+        path = tfds.core.Path(name).expanduser()
+        builder = tfds.ImageFolder(path) if path.is_dir() else None
+        if not builder or not sum(s.num_examples for s in builder.info.splits.values()):
             raise InputError(
                 f"{name} must have folders SPLIT/CLASS/*.png (or jpg), but no"
                 " image was found"
@@ -88,6 +95,39 @@ def _open_builder(
         f"source {settings.source} is not prepared in {data_dir} or in TFDS's"
         f" default directory; run `tfds build {name} --data_dir={data_dir}`"
     )
+
+
+def _read_examples(
+    builder: tfds.core.DatasetBuilder, image_key: str
+) -> Iterator[Mapping[str, Any]]:
+    """Reads all examples, split after split."""
+    import tensorflow as tf
+
+    in_order = {"read_config": tfds.ReadConfig(interleave_cycle_length=1)}
+    for split, info in builder.info.splits.items():
+        if not info.num_examples:
+            continue
+        number = 0
+        try:
+            if builder.info.file_format is FileFormat.ARRAY_RECORD:
+                examples = builder.as_data_source(split)
+            else:
+                examples = tfds.as_numpy(
+                    builder.as_dataset(split=split, **in_order)
+                )
+            for number, example in enumerate(examples, 1):
+                yield example
+        except (OSError, RuntimeError, ValueError, tf.errors.OpError) as error:
+            where = f"image {number} of {split} in {builder.info.full_name}"
+            if "image/filename" in builder.info.features:  # A folder's.
+                skip = {image_key: tfds.decode.SkipDecoding()}
+                undecoded = builder.as_dataset(split=split, decoders=skip)
+                (example,) = tfds.as_numpy(undecoded.skip(number).take(1))
+                where = example["image/filename"].decode()
+            raise InputError(
+                f"{where} must be an image that TFDS can decode, but it can't"
+                f" be read ({type(error).__name__}); repair it or remove it"
+            ) from error
 
 
 def _find_keys(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
@@ -134,7 +174,7 @@ def _make_pools(settings: Settings, splits: tfds.core.SplitDict) -> Pools:
     )
     chosen = settings.source_splits
     if chosen is None:
-        if len(lengths) == 1:
+        if len(lengths) == 1 and sum(lengths.values()) >= 6:
             return divide_by_six(np.arange(*lengths.values()))
         if "validation" in lengths:
             chosen = {pool: pool for pool in POOLS}

@@ -37,7 +37,7 @@ def make_letters():
     }
 
 
-def write_dataset(data_dir, name="letters", names=tuple(LETTERS), splits=None):
+def write_dataset(data_dir, names=tuple(LETTERS), splits=None, **settings):
     """Writes an image-classification dataset with TFDS's own tools."""
     splits = splits or make_letters()
     examples = {
@@ -48,7 +48,7 @@ def write_dataset(data_dir, name="letters", names=tuple(LETTERS), splits=None):
         for split, examples in splits.items()
     }
     return tfds.dataset_builders.store_as_tfds_dataset(
-        name=name,
+        name="letters",
         version="1.0.0",
         features=tfds.features.FeaturesDict(
             {
@@ -59,6 +59,7 @@ def write_dataset(data_dir, name="letters", names=tuple(LETTERS), splits=None):
         split_datasets=examples,
         data_dir=data_dir,
         disable_shuffling=True,
+        **settings,
     )
 
 
@@ -214,22 +215,69 @@ def test_classes_without_glyphs_cannot_be_withheld(tmp_path):
         Sequences(config, "test_unseen", data_dir=tmp_path)
 
 
-def test_a_folder_of_images_is_a_source(tmp_path):
+@pytest.fixture
+def folder(tmp_path):
+    """The letters as pictures in folders."""
     for split, examples in make_letters().items():
         for number, (image, label) in enumerate(examples):
             path = tmp_path / "pictures" / split / LETTERS[label]
             path.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(path / f"{number:03}.png")
-    config = make_config(source=f"folder:{tmp_path / 'pictures'}")
-    sequences = Sequences(config, data_dir=tmp_path)
+    return tmp_path / "pictures"
+
+
+def test_a_folder_of_images_is_a_source(folder):
+    (folder / "unused" / "A").mkdir(parents=True)
+    sequences = Sequences(make_config(source=f"folder:{folder}"))
     assert len(sequences.source.images) == 161
     assert len(sequences.class_names) == 15
-    # Sorted by class, unlike the dataset above.
     examples = sequences.make_examples(np.arange(10))
     assert set(examples["label"].ravel()) <= set(range(15))
 
 
-def test_an_empty_folder_is_named(tmp_path):
-    config = make_config(source=f"folder:{tmp_path}")
+@pytest.mark.parametrize("path", ["", "missing"])
+def test_a_folder_without_images_is_named(tmp_path, path):
+    config = make_config(source=f"folder:{tmp_path / path}")
     with pytest.raises(InputError, match="no image was found"):
-        Sequences(config, data_dir=tmp_path)
+        Sequences(config)
+
+
+def test_an_unreadable_picture_is_named(folder, tmp_path):
+    *_, path = sorted(folder.glob("train/C/*"))
+    path.write_bytes(b"text")
+    config = make_config(source=f"folder:{folder}")
+    builder = seqdigits_tfds.Builder(config=config, data_dir=tmp_path)
+    with pytest.raises(InputError, match=rf"^{path} must be an image that"):
+        builder.download_and_prepare()
+
+
+def test_a_damaged_dataset_is_named(tmp_path):
+    builder = write_dataset(tmp_path)
+    (path,) = builder.data_path.glob("*test*")
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(InputError, match=r"^image 39 of test in letters/1.0.0"):
+        Sequences(make_config(), data_dir=tmp_path)
+
+
+def test_array_records_are_a_source(letters_data_dir, tmp_path):
+    write_dataset(tmp_path, file_format="array_record")
+    ours, theirs = (
+        Sequences(make_config(), data_dir=data_dir).source
+        for data_dir in (tmp_path, letters_data_dir)
+    )
+    np.testing.assert_array_equal(ours.images, theirs.images)
+    np.testing.assert_array_equal(ours.labels, theirs.labels)
+
+
+def test_every_glyph_has_a_label(tmp_path):
+    pictures = make_letters()
+    pictures["test"][3] = (pictures["test"][3][0], -1)
+    write_dataset(tmp_path, splits=pictures)
+    with pytest.raises(InputError, match="but 1 of 40 in the pool test"):
+        Sequences(make_config(), data_dir=tmp_path)
+
+
+def test_few_glyphs_are_refused(tmp_path):
+    write_dataset(tmp_path, splits={"train": make_letters()["train"][:5]})
+    with pytest.raises(InputError, match=r"has the splits {'train': 5}"):
+        Sequences(make_config(), data_dir=tmp_path)
