@@ -78,7 +78,9 @@ def _open_builder(
     if kind == "folder":
         path = tfds.core.Path(name).expanduser()
         builder = tfds.ImageFolder(path) if path.is_dir() else None
-        if not builder or not sum(s.num_examples for s in builder.info.splits.values()):
+        if not builder or not sum(
+            s.num_examples for s in builder.info.splits.values()
+        ):
             raise InputError(
                 f"{name} must have folders SPLIT/CLASS/*.png (or jpg), but no"
                 " image was found"
@@ -115,8 +117,9 @@ def _read_examples(
                 examples = tfds.as_numpy(
                     builder.as_dataset(split=split, **in_order)
                 )
-            for number, example in enumerate(examples, 1):
+            for example in examples:
                 yield example
+                number += 1
         except (OSError, RuntimeError, ValueError, tf.errors.OpError) as error:
             where = f"image {number} of {split} in {builder.info.full_name}"
             if "image/filename" in builder.info.features:  # A folder's.

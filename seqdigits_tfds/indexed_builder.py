@@ -71,12 +71,13 @@ class IndexedBuilder(dataset_builder.FileReaderBuilder):
     ) -> None:
         """Like TFDS, but with at least 8 shards per split by default.
 
-        A split with fewer than 8 examples has that many shards, since TFDS
+        A split with fewer examples than shards has a shard for each, since TFDS
         allows no empty ones. If another process is building the same dataset,
         waits for it. Folders that killed builds have left are removed.
 
         Raises:
-          InputError: If the dataset can't be written.
+          InputError: If the dataset can't be written, or the number of shards
+            is not positive.
         """
         overwrites = (
             download_config is not None
@@ -173,6 +174,10 @@ class IndexedBuilder(dataset_builder.FileReaderBuilder):
     def _plan_shards(
         self, limit: int | None, num_shards: int | None
     ) -> list[Shard]:
+        if num_shards is not None and num_shards < 1:
+            raise errors.InputError(
+                f"num_shards must be at least 1, got {num_shards}"
+            )
         sizes = {
             split: min(size, limit or size)
             for split, size in self.num_examples.items()
@@ -180,9 +185,9 @@ class IndexedBuilder(dataset_builder.FileReaderBuilder):
         shards = []
         for split, size in sizes.items():
             # TFDS allows no empty shards.
-            count = num_shards or max(
-                min(_MIN_SHARDS, *sizes.values()),
-                -(-size // _EXAMPLES_PER_SHARD),
+            count = min(
+                size,
+                num_shards or max(_MIN_SHARDS, -(-size // _EXAMPLES_PER_SHARD)),
             )
             template = self._get_filename_template(split)
             stops = shard_utils.get_shard_boundaries(size, count)

@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 from absl import app, logging
+from google.protobuf import json_format
 from tensorflow_datasets.core import file_adapters
 
 from seqdigits_tfds.errors import InputError
@@ -31,7 +32,7 @@ def read_info(folder: str | os.PathLike) -> tfds.core.DatasetInfo:
     """Reads the metadata of a prepared dataset.
 
     Raises:
-      InputError: If it is not the folder of one.
+      InputError: If it is not the folder of one, or the metadata are damaged.
     """
     path = tfds.core.Path(folder).expanduser()
     if not (path / "dataset_info.json").exists():
@@ -39,7 +40,15 @@ def read_info(folder: str | os.PathLike) -> tfds.core.DatasetInfo:
             "the folder of a prepared dataset is wanted, such as"
             f" data_dir/seqdigits/mnist/2.0.0, got {os.fspath(folder)!r}"
         )
-    return tfds.builder_from_directory(path).info
+    try:
+        info = tfds.builder_from_directory(path).info
+        _ = info.metadata  # TFDS reads them when they are asked for.
+        return info
+    except (OSError, ValueError, json_format.ParseError) as error:
+        raise InputError(
+            f"the metadata in {os.fspath(path)} are damaged"
+            f" ({' '.join(str(error).split())}); {ADVICE}"
+        ) from error
 
 
 def list_shards(

@@ -36,9 +36,17 @@ class Builder(IndexedBuilder):
     def __init__(
         self, *, config: str | SeqDigitsConfig | None = None, **kwargs: Any
     ) -> None:
-        """Like TFDS, but raises `InputError` for an unknown config."""
+        """Like TFDS, but raises `InputError` for an impossible config."""
         if isinstance(config, str):
             find_config(config.split(":")[0])
+        elif config and any(
+            known.name == config.name and known is not config
+            for known in CONFIGS
+        ):
+            raise errors.InputError(
+                f"the name {config.name!r} is that of a standard config; choose"
+                " another for your own"
+            )
         super().__init__(config=config, **kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -103,6 +111,22 @@ class Builder(IndexedBuilder):
             # Records in the prepared folder how its examples are made.
             metadata=tfds.core.MetadataDict(config.settings),
         )
+
+    def download_and_prepare(self, **kwargs: Any) -> None:
+        """See `IndexedBuilder`.
+
+        Raises:
+          InputError: Also if the folder has been prepared with other settings.
+        """
+        super().download_and_prepare(**kwargs)
+        stored = self.info.metadata
+        for field, value in self.builder_config.settings.items():
+            if stored and stored.get(field, value) != value:
+                raise errors.InputError(
+                    f"{self.data_dir} was prepared with"
+                    f" {field}={stored[field]!r}, not {value!r}; choose another"
+                    " name for the config, or overwrite the dataset"
+                )
 
     @property
     def num_examples(self) -> Mapping[str, int]:

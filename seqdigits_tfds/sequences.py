@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow_datasets as tfds
 
 from seqdigits_tfds import errors, rendering
@@ -114,11 +115,11 @@ class Sequences:
             for values in zip(*examples.values(), strict=True)
         ]
 
-    def make_examples(self, indices: np.ndarray) -> Examples:
+    def make_examples(self, indices: npt.ArrayLike) -> Examples:
         """Makes some examples, also of indices beyond the end of the split.
 
         Args:
-          indices: int64 [n], at least 0, in any order.
+          indices: Integers [n], at least 0, in any order.
 
         Returns:
           The examples' features:
@@ -134,7 +135,19 @@ class Sequences:
               `scattering.Scattered`.
           With `masks` also:
             mask: bool [n, max_digits, height, width], the ink of each glyph.
+
+        Raises:
+          IndexError: If an index is negative or not an integer.
         """
+        indices = np.asarray(indices)
+        if indices.size and (
+            indices.dtype.kind not in "iu" or indices.min() < 0
+        ):
+            raise IndexError(
+                f"indices of {self.split} must be integers from 0 on, got"
+                f" {indices.tolist()}"
+            )
+        indices = indices.astype(np.int64)
         if not len(indices):
             one = self.make_examples(np.zeros(1, np.int64))
             return {name: values[:0] for name, values in one.items()}

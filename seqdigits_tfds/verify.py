@@ -74,6 +74,12 @@ def verify_dataset(
     folders = path.resolve().parents
     data_dir = folders[min(2, len(folders) - 1)]
     source = load_glyphs(config, data_dir, manual_dir)
+    names = info.features["label"].feature.names
+    if list(names) != list(source.class_names):
+        raise InputError(
+            f"{path} must have the classes {list(source.class_names)}, found"
+            f" {names}; {ADVICE}"
+        )
     shards = list_shards(info, config.splits)
     compare = functools.partial(
         _compare,

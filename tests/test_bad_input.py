@@ -157,16 +157,28 @@ def flip_byte_of_shard(data_dir):
     shard.write_bytes(content)
 
 
+def damage_info(data_dir):
+    (path,) = data_dir.glob("**/tiny/*/dataset_info.json")
+    path.write_text('{"name": ')
+
+
+def damage_metadata(data_dir):
+    (path,) = data_dir.glob("**/tiny/*/metadata.json")
+    path.write_bytes(b"\xff\xfe")
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
+        (damage_info, "the metadata of dataset .* are damaged .*; delete"),
+        (damage_metadata, "the metadata of dataset .* are damaged .*; delete"),
         (delete_shard, "00003-of-00008 is missing: expected 10 examples"),
         (truncate_shard, "00003-of-00008 is damaged: expected 60 examples"),
         (flip_byte_of_shard, "00003-of-00008 is damaged: expected 60 examples"),
         (empty_shard, "is truncated: expected 5 examples, found 0"),
     ],
 )
-def test_damaged_shards(fails, tiny_data_dir, tmp_path, damage, message):
+def test_damaged_datasets(fails, tiny_data_dir, tmp_path, damage, message):
     shutil.copytree(tiny_data_dir, tmp_path / "data")
     damage(tmp_path / "data")
     fails(message, data_dir=str(tmp_path / "data"))

@@ -10,6 +10,8 @@ from scipy import stats
 
 import seqdigits_tfds
 from glyph_sources import read_glyphs
+from helpers import TINY
+from seqdigits_tfds import InputError, SeqDigitsConfig
 
 NUM_EXAMPLES = {
     "optdigits": {"train": 20_000, "validation": 2_000, "test": 4_000},
@@ -112,6 +114,7 @@ def test_digits_are_distributed_as_in_the_source(prepared, mnist_dir):
     ("options", "num_shards"),
     [
         ({"num_shards": 3}, 3),
+        ({"num_shards": 7, "max_examples_per_split": 5}, 5),
         ({"max_examples_per_split": 100}, 8),
         ({"max_examples_per_split": 5}, 5),
     ],
@@ -131,6 +134,28 @@ def test_size_and_shards_do_not_change_examples(
         for name, values in examples.items():
             assert len(values) == num_examples
             assert (values == all_examples[split][name][:num_examples]).all()
+
+
+def test_the_number_of_shards_is_positive(tmp_path):
+    builder = seqdigits_tfds.Builder(data_dir=tmp_path, config="optdigits")
+    with pytest.raises(InputError, match="must be at least 1, got -1"):
+        builder.download_and_prepare(
+            download_config=tfds.download.DownloadConfig(num_shards=-1)
+        )
+    assert not builder.is_prepared()
+
+
+def test_the_names_of_standard_configs_are_theirs():
+    config = SeqDigitsConfig(name="mnist", num_train=1_000)
+    with pytest.raises(InputError, match="'mnist' is that of a standard"):
+        seqdigits_tfds.Builder(config=config)
+
+
+def test_other_settings_need_another_name(tiny_data_dir):
+    config = SeqDigitsConfig(source="optdigits", **{**TINY, "num_train": 100})
+    builder = seqdigits_tfds.Builder(config=config, data_dir=tiny_data_dir)
+    with pytest.raises(InputError, match="prepared with num_train=480, not 1"):
+        builder.download_and_prepare()
 
 
 def test_a_small_build_has_the_first_examples(tmp_path, mnist_dir):

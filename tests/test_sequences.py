@@ -88,8 +88,14 @@ def test_items_end_with_the_split(tiny, index):
     assert tiny.make_examples(np.array([480]))["image"].any()
 
 
+@pytest.mark.parametrize("index", [-1, 0.5, "1"])
+def test_other_indices_are_refused(tiny, index):
+    with pytest.raises(IndexError, match="must be integers from 0 on"):
+        tiny.make_examples([index])
+
+
 def test_no_examples_have_the_shapes_of_examples(tiny):
-    none = tiny.make_examples(np.arange(0))
+    none = tiny.make_examples([])
     assert none["image"].shape == (0, 64, 64, 1)
     assert none["label"].shape == (0, 5)
     assert tiny.__getitems__([]) == []

@@ -154,6 +154,28 @@ def test_a_wrong_digest_is_found(folder):
         verify_dataset(folder)
 
 
+def test_swapped_classes_are_found(folder):
+    path = folder / "label.labels.txt"
+    zero, one, *others = path.read_text().splitlines()
+    path.write_text("\n".join([one, zero, *others]))
+    with pytest.raises(InputError, match=r"the classes \['0', .*, found \['1'"):
+        verify_dataset(folder)
+
+
+@pytest.mark.parametrize(
+    "name", ["dataset_info.json", "features.json", "metadata.json"]
+)
+@pytest.mark.parametrize("content", [b'{"cut": ', b"\xff\xfe", None])
+def test_damaged_metadata_are_found(folder, name, content):
+    path = folder / name
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"^[^\n]*(again|got '.*')$"):
+        verify_dataset(folder)
+
+
 def test_other_folders_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"prepared dataset is wanted, .* got"):
         verify_dataset(tmp_path)

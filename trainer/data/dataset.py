@@ -1,10 +1,12 @@
 """Chooses the dataset of a run, and prepares it."""
 
 import dataclasses
+import json
 import re
 import sys
 
 import tensorflow_datasets as tfds
+from google.protobuf import json_format
 
 from seqdigits_tfds import InputError, mnist_files
 from seqdigits_tfds.builder_config import TILED
@@ -109,7 +111,20 @@ def _make_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
             f" config of seqdigits, got {name!r}"
         )
     try:
-        return tfds.builder(name, data_dir=data_dir)
+        builder = tfds.builder(name, data_dir=data_dir)
+        _ = builder.info.metadata  # TFDS reads them when they are asked for.
+        return builder
+    except (
+        UnicodeDecodeError,
+        json.JSONDecodeError,
+        json_format.ParseError,
+    ) as error:
+        raise InputError(
+            f"the metadata of dataset {name!r} in"
+            f" {data_dir or 'the default data_dir'} are damaged"
+            f" ({' '.join(str(error).split())}); delete its folder and prepare"
+            " it again"
+        ) from error
     except (
         AssertionError,  # Raised by TFDS for an unknown version.
         ValueError,
