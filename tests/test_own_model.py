@@ -116,6 +116,12 @@ _BROKEN = {
         "layers.Lambda(lambda x: x * 2)(apply(*args)), RECIPE)",
         "load it, got Lambda, __lambda__",
     ),
+    "own function with a name of Keras's": (
+        "def silu(x):\n    return 2 * x\n"
+        "def make():\n    return Network(lambda *args: "
+        "layers.Activation(silu)(apply(*args)), RECIPE)",
+        "and functions: after saving and loading, it returns other logits",
+    ),
     "own activation": (
         "def mine(x):\n    return x\n"
         "def make():\n    return Network(lambda *args: "
@@ -139,3 +145,54 @@ def test_broken_models_are_refused_in_one_line(
         models.build("own:make", SHAPE)
     assert "\n" not in str(error.value)
     monkeypatch.delitem(sys.modules, "own", raising=False)
+
+
+@pytest.fixture
+def use(tmp_path, monkeypatch):
+    """Returns a function that makes code the module `own`."""
+
+    def write(code):
+        (tmp_path / "own.py").write_text(f"{_BEGIN}\n{code}\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "own", raising=False)
+
+    yield write
+    monkeypatch.delitem(sys.modules, "own", raising=False)
+
+
+_NAMED = """
+def make():
+    def named(images, shape):
+        x = layers.Rescaling(1 / 255)(images)
+        x = layers.Conv2D(4, 5, strides=4, name="stem", dtype="bfloat16")(x)
+        return apply(x, shape)
+    return Network(named, RECIPE)
+"""
+
+
+def test_an_ensemble_of_named_layers_trains_and_resumes(
+    use, train_here, tmp_path
+):
+    """One of its layers keeps its variables as bfloat16."""
+    use(_NAMED)
+    settings = SHORT | {"model": "own:make", "ensemble_size": 2, "epochs": 1}
+    train_here(tmp_path / "run", **settings)
+    model = keras.models.load_model(tmp_path / "run" / "model.keras")
+    assert [m.name for m in model.layers if isinstance(m, keras.Model)] == [
+        "member_0",
+        "member_1",
+    ]
+    (tmp_path / "run" / "results.json").unlink()
+    train_here(tmp_path / "run", **settings)
+    assert (tmp_path / "run" / "results.json").exists()
+
+
+def test_members_that_share_layers_are_refused(use):
+    use(
+        "dense = layers.Dense(55)\n"
+        "def make():\n    return Network(lambda images, shape: layers.Reshape("
+        "(5, 11))(dense(layers.Flatten()(images))), RECIPE)"
+    )
+    models.build("own:make", SHAPE)
+    with pytest.raises(InputError, match="must make new layers whenever it is"):
+        models.build("own:make", SHAPE, 2)

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras.regularizers import L2
 from scipy import special
 
 from trainer.model.steps import make_train_steps
@@ -116,6 +117,46 @@ def test_members_of_an_ensemble_are_trained_independently():
         np.mean([f["sums"] for _, f in each], axis=0),
         rtol=1e-6,  # The precision of float32.
     )
+
+
+@pytest.mark.parametrize("num_members", [1, 2])
+def test_regularization_is_part_of_the_loss(model, num_members):
+    weights = model.get_weights()
+    change, figures = train(model, keras.optimizers.SGD(1e-3))
+    model.set_weights(weights)
+    kernel = weights[0]
+    images = keras.Input((2, 2, 1), dtype="uint8")
+    x = keras.layers.Flatten()(images)
+    members = []
+    for _ in range(num_members):
+        dense = keras.layers.Dense(2 * 3, kernel_regularizer=L2(0.1))
+        members.append(keras.layers.Reshape((1, 2, 3))(dense(x)))
+        dense.set_weights(weights)
+    together = keras.Model(images, keras.ops.concatenate(members, axis=1))
+    regularized, figures_then = train(together, keras.optimizers.SGD(1e-3))
+    expected = np.zeros_like(change)
+    expected[: kernel.size] = -1e-3 * 2 * 0.1 * kernel.ravel()
+    for part in np.split(regularized, num_members):
+        np.testing.assert_allclose(part - change, expected, atol=1e-6)
+    assert abs(expected).max() > 1e-5
+    penalty = 0.1 * (kernel**2).sum()
+    added = figures_then["sums"][0] - figures["sums"][0]
+    assert added.numpy() == pytest.approx(penalty, rel=1e-4)
+
+
+def test_variables_without_gradient_stay(model):
+    extra = keras.layers.Dense(6)
+    images = keras.Input((2, 2, 1), dtype="uint8")
+    unused = extra(keras.layers.Flatten()(images))
+    logits = model(images) + keras.ops.reshape(
+        keras.ops.stop_gradient(unused), (-1, 1, 2, 3)
+    )
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(1e-3))
+    before = extra.get_weights()
+    change, _ = train(keras.Model(images, logits), optimizer)
+    assert abs(change).max() > 0
+    for value, old in zip(extra.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(value, old)
 
 
 def test_scaling_the_loss_changes_nothing(model):

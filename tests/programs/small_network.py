@@ -10,7 +10,8 @@ def small():
     """Returns the network.
 
     Like the default network, it has synchronized batch normalization, kernels
-    for Muon and other variables for Adam, a warm-up, and distortion.
+    for Muon and other variables for Adam, a warm-up, and distortion. Unlike it,
+    it has a regularizer.
     """
     return Network(
         _apply,
@@ -33,7 +34,9 @@ def _apply(images, shape):
         x = layers.BatchNormalization(momentum=0.9, synchronized=True)(x)
         x = layers.Activation("silu")(x)
     x = layers.Flatten()(x)
-    x = layers.Dense(shape.num_positions * shape.num_classes)(x)
+    x = layers.Dense(
+        shape.num_positions * shape.num_classes, kernel_regularizer="l2"
+    )(x)
     return layers.Reshape(
         (shape.num_positions, shape.num_classes), dtype="float32"
     )(x)

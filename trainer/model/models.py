@@ -3,10 +3,12 @@
 import contextlib
 import importlib
 import pathlib
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
 
 from seqdigits_tfds import InputError
 from seqdigits_tfds.builder_config import TILED
@@ -96,27 +98,36 @@ def build(
       each member, float32 [N, members, positions, classes].
 
     Raises:
-      InputError: If the network can't be found or built, has another output, or
-        contains anything that plain Keras does not load in safe mode.
+      InputError: If the network can't be found or built, has another output,
+        shares layers among members, or contains anything that plain Keras does
+        not load in safe mode.
     """
     network = find_network(name)
     images = keras.Input(shape.image, dtype="uint8", name="image")
     members = []
-    for _ in range(ensemble_size):
+    for number in range(ensemble_size):
         with _explaining(f"{name} can't be built for {shape}"):
-            member = network.apply(images, shape)
-            _check_member(name, images, member, shape)
+            logits = network.apply(images, shape)
+            _check_member(name, images, logits, shape)
+            # Layers may have the same names in other members.
+            member = keras.Model(images, logits, name=f"member_{number}")
         members.append(member)
-    all_logits = keras.ops.stack(members, axis=1)
-    if ensemble_size == 1:
-        logits = members[0]
-    else:
+    variables = [v for member in members for v in member.variables]
+    if len(set(map(id, variables))) < len(variables):
+        raise InputError(
+            f"{name} must make new layers whenever it is called, so that the"
+            " members of an ensemble differ, but two of them share variables"
+        )
+    if ensemble_size > 1:
+        all_logits = keras.ops.stack([m(images) for m in members], axis=1)
         log_probabilities = keras.ops.log_softmax(all_logits)
         logits = keras.ops.logsumexp(log_probabilities, axis=(1,))
-    return (
-        keras.Model(images, logits, name=name.rpartition(":")[-1]),
-        prepare_for_training(keras.Model(images, all_logits)),
-    )
+    else:
+        all_logits = logits[:, None]
+    model = keras.Model(images, logits, name=name.rpartition(":")[-1])
+    if name not in NETWORKS:
+        _check_saving(name, model, shape)
+    return model, prepare_for_training(keras.Model(images, all_logits))
 
 
 def load(path: pathlib.Path) -> keras.Model:
@@ -160,6 +171,30 @@ def _check_member(
                 f"{name} must consist of Keras's own layers, so that plain"
                 f" Keras can load it, got {', '.join(foreign)}"
             )
+
+
+def _check_saving(name: str, model: keras.Model, shape: ExampleShape) -> None:
+    """Checks that a model of the user's is the same after saving and loading.
+
+    Keras saves a function with the name of one of its own as its own.
+    """
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (4, *shape.image), np.uint8)
+    with (
+        _explaining(f"{name} can't be saved and loaded"),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        path = pathlib.Path(folder, "model.keras")
+        model.save(path)
+        before, after = (
+            np.asarray(m(images, training=False), np.float32)
+            for m in (model, keras.models.load_model(path))
+        )
+    if not np.allclose(before, after, rtol=1e-3, atol=1e-3):
+        raise InputError(
+            f"{name} must consist of Keras's own layers and functions: after"
+            " saving and loading, it returns other logits"
+        )
 
 
 def _list_foreign(config: Any) -> Iterator[str]:

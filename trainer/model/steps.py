@@ -47,15 +47,16 @@ def make_train_steps(
       []; the sums so far, float32 [2]; and whether this worker wants to stop,
       float32 [], 0 or 1. It returns a dict: `sums`, to which each step
       has added its mean loss (that of `metrics.Metrics`, with smoothed labels
-      and divided logits) and its sequence accuracy; `stop`, above 0 if any
-      worker wanted to stop; and `sampled_input_wait`, float64 [], the seconds
-      that the last step waited for its batch.
+      and divided logits, plus the model's own losses) and its sequence
+      accuracy; `stop`, above 0 if any worker wanted to stop; and
+      `sampled_input_wait`, float64 [], the seconds that the last step waited
+      for its batch.
     """
     variables = model.trainable_variables
 
     def compute_gradients(
         images: tf.Tensor, labels: tf.Tensor
-    ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+    ) -> tuple[list[tf.Tensor | None], list[tf.Tensor]]:
         with tf.GradientTape() as tape:
             logits = model(images, training=True)
             _, num_members, _, num_classes = logits.shape
@@ -70,8 +71,12 @@ def make_train_steps(
                 wanted, logits / temperature
             )
             # The gradients of the replicas are summed. Dividing by the global
-            # batch size makes the sum the gradient of the global mean.
-            loss = tf.reduce_sum(losses) / (global_batch_size * num_members)
+            # batch size makes the sum the gradient of the global mean. As in
+            # Keras, the model's own losses are the mean over the replicas.
+            loss = tf.reduce_sum(losses) / global_batch_size
+            penalty = sum(tf.cast(own, tf.float32) for own in model.losses)
+            loss += penalty / strategy.num_replicas_in_sync
+            loss /= num_members
             # Each member gets the gradient that it would get alone.
             scaled_loss = optimizer.scale_loss(loss * num_members)
         correct = tf.reduce_all(
@@ -88,8 +93,14 @@ def make_train_steps(
     # Summing first makes the check cover the global batch.
     sum_first = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
 
-    def sum_over_replicas(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+    def sum_over_replicas(
+        gradients: list[tf.Tensor | None],
+    ) -> list[tf.Tensor]:
         context = tf.distribute.get_replica_context()
+        gradients = [
+            tf.zeros_like(variable.value) if gradient is None else gradient
+            for gradient, variable in zip(gradients, variables, strict=True)
+        ]
         gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         # The optimizer sums over the replicas again.
         return [g / strategy.num_replicas_in_sync for g in gradients]

@@ -87,7 +87,14 @@ class Learner:
 
     def read_variables(self) -> dict[str, np.ndarray]:
         """Returns the values of all variables, by name."""
-        return {name: v.numpy() for name, v in self._variables.items()}
+        values = {name: v.numpy() for name, v in self._variables.items()}
+        return {
+            # NumPy's files have no bfloat16; float32 holds its values exactly.
+            name: np.float32(value) if v.dtype == "bfloat16" else value
+            for (name, value), v in zip(
+                values.items(), self._variables.values(), strict=True
+            )
+        }
 
     def assign_variables(self, values: dict[str, np.ndarray]) -> None:
         """Sets all variables, on all replicas.
