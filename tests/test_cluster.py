@@ -51,7 +51,7 @@ def test_a_task_of_the_job_chief_is_the_chief(read):
 
 def test_flags_define_the_workers(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
-    cluster = find_cluster("a:1,b:2", 1)
+    cluster = find_cluster("a:1, b:2", 1)
     assert (cluster.address, len(cluster)) == ("b:2", 2)
     assert cluster.source == "--workers"
     with pytest.raises(InputError, match="--workers must be host:port"):

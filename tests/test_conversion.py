@@ -12,6 +12,7 @@ from seqdigits_tfds.builder_config import SCATTERED, TILED
 from trainer.data.sequences import ExampleShape
 from trainer.predict import conversion
 from trainer.predict.ink import find_ink
+from trainer.predict.pictures import decode_picture
 from trainer.predict.shapes import Box, Shape, find_lines
 
 SHAPE = ExampleShape((64, 64, 1), 5, 11)
@@ -95,8 +96,18 @@ def test_exif_orientation_is_applied():
     exif = turned.getexif()
     exif[0x0112] = 6  # Rotate clockwise.
     file = pictures.encode(turned, "PNG", exif=exif)
-    with Image.open(io.BytesIO(file)) as picture:
-        np.testing.assert_array_equal(convert(picture), convert(upright))
+    np.testing.assert_array_equal(
+        convert(decode_picture(file)), convert(upright)
+    )
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG"])
+def test_damaged_exif_is_ignored(file_format):
+    file = pictures.encode(
+        pictures.draw("471"), file_format, exif=b"Exif\0\0damaged"
+    )
+    (image,) = convert(decode_picture(file))
+    assert count_digits(image) == 3
 
 
 def test_digits_are_found_on_ruled_paper_in_shadows_and_in_lines():

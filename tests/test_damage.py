@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -257,6 +258,37 @@ def test_directories_that_cannot_be_written_are_rejected(train_here, tmp_path):
             data_dir="/proc/nowhere",
         )
     assert not (tmp_path / "run").exists()
+
+
+def test_files_of_others_are_not_replaced(train_here, short_run, tmp_path):
+    written = {path.name for path in short_run.iterdir()}
+    written -= {"config.json", ".lock"}
+    for name in written:
+        folder = tmp_path / name
+        folder.mkdir()
+        shutil.copy(__file__, folder / "notes.txt")
+        shutil.copy(__file__, folder / name)
+        with pytest.raises(
+            InputError, match=f"must be new or .*, which has {name} but no"
+        ):
+            train_here(folder, **SHORT)
+        assert sorted(p.name for p in folder.iterdir()) == sorted(
+            ["notes.txt", name]
+        )
+
+
+def test_a_changed_recipe_is_rejected(train_here, unfinished):
+    path = unfinished / "config.json"
+    config = json.loads(path.read_text())
+    config["recipe"]["label_smoothing"] = 0.5
+    path.write_text(json.dumps(config))
+    with pytest.raises(InputError, match=r"smoothing is 0\.5 there and 0"):
+        train_here(unfinished, **SHORT)
+
+
+def test_a_training_that_diverges_stops(train_here, tmp_path):
+    with pytest.raises(InputError, match=r"diverged: after step 5, .* is nan"):
+        train_here(tmp_path, **SHORT, learning_rate=1e38)
 
 
 @pytest.mark.long

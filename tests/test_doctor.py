@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import keras
 import pytest
 
 import trainers
@@ -103,6 +104,11 @@ BROKEN = {
         "dataset",
         "is neither one of seqdigits' own configs",
     ),
+    "a batch larger than an epoch": (
+        {"global_batch_size": 481},
+        "model",
+        "global_batch_size must be at most the number of training examples",
+    ),
     "a model that can't be imported": (
         {"model": "no_such_module:make"},
         "model",
@@ -119,6 +125,26 @@ def test_broken_settings_are_named(examine, name):
     assert list(find_failures(lines)) == [failing]
     assert lines[failing].startswith("NO ")
     assert message in lines[failing]
+
+
+def test_a_model_for_another_precision_is_named(examine, tmp_path, monkeypatch):
+    (tmp_path / "narrow.py").write_text("""
+from keras import layers
+from trainer.model import networks, optimizer
+
+def apply(images, shape):
+    x = layers.Dense(shape.num_positions * 11)(layers.Flatten()(images))
+    return layers.Reshape((shape.num_positions, 11))(x)
+
+def make():
+    recipe = optimizer.Recipe(1, optimizer.ADAM, 1e-3, None)
+    return networks.Network(apply, recipe)
+""")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert examine(model="narrow:make")[0]
+    _, lines = examine(model="narrow:make", precision="mixed_bfloat16")
+    assert "got ('bfloat16'" in find_failures(lines)["model"]
+    keras.config.set_dtype_policy("float32")
 
 
 def test_missing_and_old_packages_are_named():

@@ -50,6 +50,14 @@ def test_metrics_equal_those_of_the_training_run(workdir, run):
     assert metrics == results
 
 
+def test_files_that_are_not_needed_may_be_gone(workdir, run):
+    path = workdir / "config.json"
+    config = json.loads(path.read_text())
+    config["config"]["manual_dir"] = "/nowhere"
+    path.write_text(json.dumps(config))
+    assert json.loads(run(workdir=str(workdir), json=True))["loss"] > 0
+
+
 def test_other_datasets_and_splits(workdir, run, optdigits_data_dir):
     output = run(
         workdir=str(workdir),
@@ -108,6 +116,7 @@ def test_other_shapes_are_rejected(short_run, run, tmp_path):
         ({"split": "trial"}, "split must be one of"),
         ({"dataset": "seqdigits/none"}, "neither one of seqdigits' own"),
         ({"workdir": "/nowhere"}, "must be the directory of a run"),
+        ({"manual_dir": "/nowhere"}, "which is not a directory"),
     ],
 )
 def test_bad_input_is_reported_in_one_line(short_run, run, flags, message):

@@ -1,5 +1,8 @@
 """The optimizers and learning rates of the recipes."""
 
+import dataclasses
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -72,12 +75,21 @@ def test_momentum_is_nesterov_momentum():
         {"temperature": 0.0},
         {"warmup_steps": 0.1},
         {"warmup_steps": -1},
+        {"epochs": 1.5},
+        {"epochs": "3"},
+        {"learning_rate": float("nan")},
+        {"distortion": None},
     ],
 )
 def test_a_recipe_with_other_values_is_refused(values):
-    settings = {"optimizer": MUON, "warmup_steps": None, **values}
+    valid = Recipe(1, MUON, 0.1, None)
     with pytest.raises(InputError, match=next(iter(values))):
-        Recipe(epochs=1, learning_rate=0.1, **settings)
+        dataclasses.replace(valid, **values)
+
+
+def test_a_recipe_may_have_numbers_of_numpy():
+    recipe = Recipe(np.int64(1), MUON, np.float32(0.1), None)
+    assert json.loads(json.dumps(dataclasses.asdict(recipe)))["epochs"] == 1
 
 
 def test_the_learning_rate_warms_up_and_falls():

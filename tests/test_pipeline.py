@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from seqdigits_tfds import InputError
 from trainer.data import open_split, pipeline
 from trainer.data.splits import MemorySplit
 
@@ -199,6 +200,8 @@ def test_a_part_of_a_split_can_be_read(tiny, in_memory):
             found = split.read(np.arange(len(split)))["label"]
             expected = in_memory.read(np.array(rows))["label"]
             assert (found == expected).numpy().all()
+    with pytest.raises(InputError, match=r"but 'train\[:0\]' of .* has none"):
+        open_split(tiny, "train[:0]", ["label"])
 
 
 def test_positions_are_consecutive(examples):

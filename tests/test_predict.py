@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -94,7 +95,7 @@ def test_the_program_reads_good_pictures_among_bad_ones(first_run, tmp_path):
     folder.mkdir()
     for name, (content, _) in BAD_FILES.items():
         (folder / name).write_bytes(content)
-    pictures.draw("7").save(folder / "good.png")
+    pictures.draw("7").save(folder / f"good{'-' * 240}.png")
     pictures.photograph(pictures.draw("12")).save(
         folder / "jpeg_named.png", "JPEG"
     )
@@ -115,7 +116,7 @@ def test_the_program_reads_good_pictures_among_bad_ones(first_run, tmp_path):
     head, *lines = done.stdout.decode().splitlines()
     assert head.split() == ["digits", "confidence", "picture"]
     assert [line.split()[2].split("/")[-1] for line in lines] == [
-        *("good.png", "jpeg_named.png", "-"),
+        *(f"good{'-' * 240}.png", "jpeg_named.png", "-"),
     ]
     # The .gif file in the folder is not read.
     errors = done.stderr.decode().splitlines()
@@ -172,9 +173,15 @@ def test_blanks_between_digits_are_shown(tmp_path):
 
 @pytest.mark.parametrize(
     ("path", "message"),
-    [("nowhere/model.keras", "saved by the"), (".", "exported by the")],
+    [
+        ("nowhere/model.keras", "saved by the"),
+        ("other.keras", r"must map images .*, got \(None, 3\) to \(None, 2\)"),
+        (".", "exported by the"),
+    ],
 )
 def test_a_missing_model_is_reported_in_one_line(tmp_path, path, message):
+    other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    other.save(tmp_path / "other.keras")
     with pytest.raises(InputError, match=message) as caught:
         Reader.load(tmp_path / path)
     assert "\n" not in str(caught.value)

@@ -60,6 +60,7 @@ from trainer.run.schedule import Schedule
             "validate_every_steps must be at least 1, got 0",
         ),
         ({"precision": "float16"}, "mixed_float16, got 'float16'"),
+        ({"workdir": ""}, "workdir must be any text, got ''"),
         ({"profile": "20"}, "profile must be start:stop"),
         ({"profile": "20:10"}, "got '20:10'"),
     ],
@@ -105,6 +106,14 @@ def test_validation_comes_after_epochs_or_steps(given, expected):
 
 def _make_config(**given):
     return TrainConfig(model="slot_resnet", **given)
+
+
+def test_folders_do_not_depend_on_the_current_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = _make_config(data_dir="data", manual_dir="gs://bucket/mnist")
+    resolved = config.resolve("seqdigits/mnist/2.0.0", "tiled")
+    assert resolved.data_dir == str(tmp_path / "data")
+    assert resolved.manual_dir == "gs://bucket/mnist"
 
 
 def test_distortion_can_be_turned_off():

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 import pathlib
 import re
 from typing import Any, Self
@@ -303,8 +304,13 @@ class TrainConfig:
           dataset: Full TFDS name of the dataset to train on.
           layout: Its layout; see `seqdigits_tfds.SeqDigitsConfig`.
         """
-        model = models.choose_name(self.model, layout)
-        resolved = dataclasses.replace(self, dataset=dataset, model=model)
+        resolved = dataclasses.replace(
+            self,
+            dataset=dataset,
+            model=models.choose_name(self.model, layout),
+            data_dir=_make_absolute(self.data_dir),
+            manual_dir=_make_absolute(self.manual_dir),
+        )
         recipe = {
             name: value
             for name, value in dataclasses.asdict(resolved.recipe).items()
@@ -320,3 +326,10 @@ class TrainConfig:
             for name, description in settings.describe(type(self)).items()
             if description.affects_result
         }
+
+
+def _make_absolute(path: str | None) -> str | None:
+    """Returns a local path that does not depend on the current directory."""
+    if path is None or "://" in path:
+        return path
+    return os.path.abspath(os.path.expanduser(path))

@@ -7,6 +7,7 @@ adds them to its report.
 """
 
 import json
+import os
 import pathlib
 from collections.abc import Sequence
 
@@ -51,7 +52,9 @@ def main(argv: Sequence[str]) -> None:
     logging.set_verbosity(logging.ERROR)
     workdir = pathlib.Path(_WORKDIR.value).expanduser()
     run = read_config(workdir)
-    manual_dir = _MANUAL_DIR.value or run.manual_dir
+    manual_dir = _MANUAL_DIR.value
+    if not manual_dir and os.path.isdir(run.manual_dir or ""):
+        manual_dir = run.manual_dir
     builder = dataset.choose_dataset(
         # TFDS's full name is a/b/1.0.0, but `tfds.builder` takes a/b:1.0.0.
         _DATASET.value or ":".join(run.dataset.rsplit("/", 1)),

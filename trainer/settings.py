@@ -65,7 +65,8 @@ class Setting:
                 and (self.above is None or value > self.above)
             )
         else:
-            is_permitted = True
+            # What a shell makes of an unset variable.
+            is_permitted = value != ""
         if not is_permitted:
             raise InputError(f"{name} must be {self.values}, got {value!r}")
 

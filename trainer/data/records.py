@@ -53,7 +53,8 @@ def open_records(builder: tfds.core.DatasetBuilder, split: str) -> Records:
 
     Raises:
       InputError: If the dataset is not prepared, a file is missing or damaged,
-        the split does not exist, or the dataset has another file format.
+        the split does not exist or is empty, or the dataset has another file
+        format.
     """
     if not builder.info.splits:
         raise InputError(
@@ -69,6 +70,11 @@ def open_records(builder: tfds.core.DatasetBuilder, split: str) -> Records:
             f"split must be one of {', '.join(builder.info.splits)} of"
             f" {builder.info.full_name} or a part of one, got {split!r}"
         ) from error
+    if not parts:
+        raise InputError(
+            f"split must have examples, but {split!r} of"
+            f" {builder.info.full_name} has none"
+        )
     if _is_array_record(builder):
         return _open_array_records(parts)
     return _TFRecords(parts, _list_shards(builder), index[_DIGEST_WORDS:])

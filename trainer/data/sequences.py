@@ -6,6 +6,7 @@ from typing import Any, Self
 import numpy as np
 import tensorflow_datasets as tfds
 
+from seqdigits_tfds import InputError
 from trainer.data.splits import open_split
 
 FEATURES = ("image", "label")
@@ -38,8 +39,22 @@ class ExampleShape:
 
     @classmethod
     def from_model(cls, model: Any) -> Self:
-        """Returns the shape of the examples that a Keras model reads."""
-        return cls(tuple(model.input_shape[1:]), *model.output_shape[1:])
+        """Returns the shape of the examples that a Keras model reads.
+
+        Raises:
+          InputError: If it maps no images to positions and classes.
+        """
+        try:
+            (_, *image), (_, *logits) = model.input_shape, model.output_shape
+            height, width, channels = image
+            num_positions, num_classes = logits
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                "the model must map images [N, height, width, channels] to"
+                " logits [N, positions, classes], got"
+                f" {model.input_shape} to {model.output_shape}"
+            ) from error
+        return cls((height, width, channels), num_positions, num_classes)
 
 
 def read_glyph_ids(builder: tfds.core.DatasetBuilder, split: str) -> np.ndarray:

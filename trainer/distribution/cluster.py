@@ -78,7 +78,10 @@ def find_cluster(
         return _read_tf_config()
     if workers is not None and worker_index is not None:
         cluster = Cluster(
-            {_WORKER: workers.split(",")}, _WORKER, worker_index, "--workers"
+            {_WORKER: [w.strip() for w in workers.split(",")]},
+            _WORKER,
+            worker_index,
+            "--workers",
         )
         try:
             _check(cluster)

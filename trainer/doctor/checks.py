@@ -7,7 +7,7 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent import futures
 from typing import Any
 
@@ -18,6 +18,7 @@ from seqdigits_tfds import InputError, mnist_files
 from seqdigits_tfds.terminal import quiet_tensorflow
 
 with quiet_tensorflow():
+    import keras
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
@@ -34,6 +35,7 @@ with quiet_tensorflow():
     from trainer.model import models
     from trainer.run.directory import open_run
     from trainer.run.files import check_writable
+    from trainer.run.schedule import Schedule
 
 _GIB = 2**30
 _RUN_BYTES = 2**28
@@ -198,6 +200,7 @@ class Checkup:
             return
         downloads = tfds.core.Path(self._builder.data_dir_root) / "downloads"
         folder = tfds.core.Path(self._config.manual_dir or downloads / "manual")
+        folder = folder.expanduser()
         if mnist_files.find_files(folder):
             return
         reason = mnist_files.why_not_downloadable(downloads)
@@ -210,11 +213,15 @@ class Checkup:
 
     def _count_bytes(self) -> int:
         """Returns the size of the dataset's images, not compressed."""
-        info = self._builder.info
-        numbers = [
-            split.num_examples for split in info.splits.values()
-        ] or self._builder.builder_config.num_examples.values()
-        return sum(numbers) * math.prod(info.features["image"].shape)
+        shape = self._builder.info.features["image"].shape
+        return sum(self._count_examples().values()) * math.prod(shape)
+
+    def _count_examples(self) -> Mapping[str, int]:
+        """Returns the number of examples of each split, prepared or not."""
+        splits = self._builder.info.splits
+        return {
+            name: split.num_examples for name, split in splits.items()
+        } or self._builder.builder_config.num_examples
 
     def _check_disk(self) -> str:
         needs = []
@@ -257,6 +264,8 @@ class Checkup:
 
     def _check_model(self) -> str:
         config = self._resolve()
+        Schedule.from_config(config, self._count_examples()["train"])
+        keras.config.set_dtype_policy(config.precision)
         model, _ = models.build(
             config.model,
             ExampleShape.from_dataset(self._builder),

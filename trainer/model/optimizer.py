@@ -2,6 +2,9 @@
 
 import dataclasses
 import math
+import numbers
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -10,6 +13,15 @@ from keras import ops
 from seqdigits_tfds import InputError
 
 ADAM, MUON = "adam", "muon"
+
+_NUMBERS: Mapping[str, Callable[[Any], float]] = {
+    "epochs": int,
+    "learning_rate": float,
+    "distortion": float,
+    "label_smoothing": float,
+    "temperature": float,
+}
+"""The types of a recipe's numbers."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +63,17 @@ class Recipe:
                 f"optimizer must be one of {ADAM}, {MUON}, got"
                 f" {self.optimizer!r}"
             )
+        for name, kind in _NUMBERS.items():
+            value = getattr(self, name)
+            if not (
+                isinstance(value, numbers.Real)
+                and math.isfinite(value)
+                and kind(value) == value
+            ):
+                words = "whole number" if kind is int else "number"
+                raise InputError(f"{name} must be a {words}, got {value!r}")
+            # NumPy's numbers can't be written as JSON.
+            object.__setattr__(self, name, kind(value))
         steps = self.warmup_steps
         if steps is not None and (not isinstance(steps, int) or steps < 0):
             raise InputError(

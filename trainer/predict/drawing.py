@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont
 
 from trainer.predict.shapes import Box
 
@@ -30,7 +30,7 @@ def draw(
     Returns:
       An RGB picture.
     """
-    upright = ImageOps.exif_transpose(picture).convert("RGB")
+    upright = picture.convert("RGB")
     size = upright.size
     upright.thumbnail((_LARGEST, _LARGEST))
     scale = upright.width / size[0]

@@ -1,7 +1,7 @@
 """Finds the ink in pictures of paper."""
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 from scipy import ndimage
 
 from seqdigits_tfds import InputError
@@ -27,7 +27,6 @@ _THICKEST_RULE = 0.015
 
 def _to_grey(picture: Image.Image) -> np.ndarray:
     """Returns uint8 [height, width]; transparency becomes background."""
-    picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I"):
         values = np.asarray(picture, np.float64)
         # 16 bits, unless no value needs more than 8.

@@ -3,11 +3,12 @@
 import io
 import math
 import os
+import struct
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from seqdigits_tfds import InputError
 
@@ -64,7 +65,7 @@ def open_picture(name: str) -> Image.Image:
 
 
 def decode_picture(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Decodes a picture.
+    """Decodes a picture, and turns it upright as its metadata say.
 
     Args:
       content: The content of a file.
@@ -91,7 +92,10 @@ def decode_picture(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
             picture.verify()  # Checksums, which `load` ignores.
             picture = Image.open(file, formats=_FORMATS)
             picture.load()
-            return picture
+            try:
+                return ImageOps.exif_transpose(picture)
+            except (SyntaxError, ValueError, struct.error):
+                return picture  # Damaged metadata say nothing of its position.
     except UnidentifiedImageError:
         raise InputError(
             "expected a PNG or JPEG, found something else"

@@ -182,7 +182,7 @@ def read_pictures(
         if show is not None:
             stem = pathlib.Path(name).stem if name != "-" else "stdin"
             digits = "-".join(line.digits or "blank" for line in lines)
-            path = show / f"{number:04d}-{stem}-{digits[:40]}.png"
+            path = show / f"{number:04d}-{stem[:100]}-{digits[:40]}.png"
             _draw(picture, lines).save(path)
         for line_number, line in enumerate(lines, 1):
             yield Reading(
@@ -221,7 +221,13 @@ def _load_saved_model(path: pathlib.Path) -> tuple[_Model, ExampleShape]:
         shape = ExampleShape(
             tuple(inputs["image"].shape[1:]), *output.shape[1:]
         )
-    except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
+    except (
+        OSError,
+        KeyError,
+        TypeError,
+        ValueError,
+        tf.errors.OpError,
+    ) as error:
         raise InputError(
             f"expected a model exported by the trainer, found none in {path}"
         ) from error

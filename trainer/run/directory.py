@@ -24,6 +24,19 @@ from trainer.run.files import (
 )
 from trainer.run.history import History
 
+_WRITTEN = (
+    "README.md",
+    "checkpoints",
+    "export",
+    "metrics.jsonl",
+    "model.keras",
+    "predictions.npz",
+    "report",
+    "results.json",
+    "tensorboard",
+)
+"""What a run writes into its directory after config.json."""
+
 _PACKAGES = ("keras", "numpy", "tensorflow", "tensorflow-datasets")
 
 
@@ -109,10 +122,18 @@ class RunDirectory:
 
         Raises:
           InputError: If it belongs to a run with other settings or of another
-            version, or if the run is not finished and it is not writable.
+            version, has files that a run would replace, or if the run is not
+            finished and it is not writable.
         """
         if self._config.exists():
             self._check_equal("config", config.result_settings())
+            self._check_equal("recipe", dataclasses.asdict(config.recipe))
+        elif found := [n for n in _WRITTEN if (self._path / n).exists()]:
+            raise InputError(
+                f"workdir must be new or the directory of a run, got"
+                f" {str(self._path)!r}, which has {', '.join(found)} but no"
+                " config.json; choose another --workdir"
+            )
         if self.results is None:
             check_writable(self._path, "workdir")
 
@@ -138,6 +159,7 @@ class RunDirectory:
             return
         content = {
             "config": dataclasses.asdict(config),
+            "recipe": dataclasses.asdict(config.recipe),
             "dataset": dataset,
             "segments": [],
             "versions": {

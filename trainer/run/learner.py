@@ -87,13 +87,13 @@ class Learner:
 
     def read_variables(self) -> dict[str, np.ndarray]:
         """Returns the values of all variables, by name."""
-        values = {name: v.numpy() for name, v in self._variables.items()}
         return {
             # NumPy's files have no bfloat16; float32 holds its values exactly.
-            name: np.float32(value) if v.dtype == "bfloat16" else value
-            for (name, value), v in zip(
-                values.items(), self._variables.values(), strict=True
+            name: variable.numpy().astype(
+                "float32" if variable.dtype == "bfloat16" else variable.dtype,
+                copy=False,
             )
+            for name, variable in self._variables.items()
         }
 
     def assign_variables(self, values: dict[str, np.ndarray]) -> None:

@@ -5,6 +5,7 @@ to temporary directories.
 """
 
 import dataclasses
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from seqdigits_tfds import InputError
 from seqdigits_tfds.terminal import Progress
 from trainer.config import TrainConfig
 from trainer.data import pipeline
@@ -166,6 +168,12 @@ class Loop:
 
     def _validate(self, name: str) -> None:
         predictions, metrics = self.evaluate("validation")
+        if not math.isfinite(metrics.loss):
+            raise InputError(
+                f"the training has diverged: after step {self.position.step},"
+                f" the loss on validation is {metrics.loss}; choose a lower"
+                " --learning_rate, and another --workdir"
+            )
         figures = metrics.as_dict()
         low, _ = figures.pop("intervals")["sequence_accuracy"]
         self._log("validation", figures)
