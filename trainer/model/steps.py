@@ -106,9 +106,15 @@ def make_train_steps(
         return [g / strategy.num_replicas_in_sync for g in gradients]
 
     def replica_step(
-        positions: tf.Tensor, examples: dict[str, tf.Tensor], stop: tf.Tensor
+        positions: tf.Tensor,
+        examples: dict[str, tf.Tensor],
+        stop: tf.Tensor,
+        wait: tf.Tensor,
     ) -> tf.Tensor:
-        images = augment(examples["image"], positions)
+        # On a single core, the clock would be read after the computation.
+        with tf.control_dependencies([wait]):
+            images = tf.identity(examples["image"])
+        images = augment(images, positions)
         gradients, figures = compute_gradients(images, examples["label"])
         if sum_first:
             gradients = sum_over_replicas(gradients)
@@ -136,7 +142,9 @@ def make_train_steps(
                 tf.nest.flatten(batch, expand_composites=True)
             ):
                 sampled_wait += _read_clock_if(is_last) - asked
-            per_replica = strategy.run(replica_step, args=(*batch, stop))
+            per_replica = strategy.run(
+                replica_step, args=(*batch, stop, sampled_wait)
+            )
             totals += strategy.reduce(
                 tf.distribute.ReduceOp.SUM, per_replica, axis=None
             )
