@@ -3,6 +3,7 @@
 import dataclasses
 import gzip
 import hashlib
+import http.client
 import math
 import threading
 import urllib.error
@@ -199,7 +200,7 @@ def _why_unreachable(url: str) -> str | None:
             outcome[0] = None  # The server has answered.
         except urllib.error.URLError as error:
             outcome[0] = str(error.reason)
-        except OSError as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             outcome[0] = str(error)
         else:
             outcome[0] = None

@@ -9,6 +9,7 @@ The folder can then be uploaded as it is.
 """
 
 import datetime
+import html
 import os
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -170,7 +171,10 @@ def _describe(config: SeqDigitsConfig) -> str:
 
 def _make_card(info: tfds.core.DatasetInfo, config: SeqDigitsConfig) -> str:
     """Returns the content of `README.md`."""
-    classes = info.features["label"].feature.names
+    classes = [
+        html.escape(name).replace("|", "&#124;")
+        for name in info.features["label"].feature.names
+    ]
     lengths, shares = _count(info, config)
     default = SeqDigitsConfig(name=config.name).settings
     environment = jinja2.Environment(
@@ -282,7 +286,7 @@ def _count(
     with Progress(info.splits.total_num_examples, name, "examples") as progress:
         for shard in list_shards(info, config.splits):
             row = rows[shard.split]
-            for _, records in read_records(shard, info.file_format):
+            for _, records in read_records(shard, info):
                 batch = decode_records(records, features)
                 lengths[row] += np.bincount(
                     batch["length"], minlength=config.max_digits + 1

@@ -10,13 +10,10 @@ from google.protobuf import json_format
 from tensorflow_datasets.core import file_adapters
 
 from seqdigits_tfds.errors import InputError
-from seqdigits_tfds.records import Shard
+from seqdigits_tfds.records import Shard, choose_block
 from seqdigits_tfds.terminal import quiet_tensorflow
 
 ADVICE = "copy or build the dataset again"
-
-BLOCK = 500
-"""Number of records that are read together."""
 
 
 def start_program(argv: Sequence[str]) -> Sequence[str]:
@@ -80,7 +77,7 @@ def list_shards(
 
 
 def read_records(
-    shard: Shard, file_format: file_adapters.FileFormat
+    shard: Shard, info: tfds.core.DatasetInfo
 ) -> Iterator[tuple[int, Any]]:
     """Reads the records of a shard, and checks their number.
 
@@ -91,7 +88,9 @@ def read_records(
 
     start = shard.start
     try:
-        for batch in _read_batches(shard.path, file_format):
+        for batch in _read_batches(
+            shard.path, info.file_format, choose_block(info.features)
+        ):
             yield start, batch
             start += len(batch)
     except (OSError, RuntimeError, ValueError, tf.errors.OpError) as error:
@@ -108,7 +107,7 @@ def read_records(
 
 
 def _read_batches(
-    path: str, file_format: file_adapters.FileFormat
+    path: str, file_format: file_adapters.FileFormat, batch_size: int
 ) -> Iterator[Any]:
     import tensorflow as tf
 
@@ -117,15 +116,15 @@ def _read_batches(
 
         # `tf.data` can't read this format.
         source = array_record_data_source.ArrayRecordDataSource([path])
-        for start in range(0, len(source), BLOCK):
-            rows = range(start, min(start + BLOCK, len(source)))
+        for start in range(0, len(source), batch_size):
+            rows = range(start, min(start + batch_size, len(source)))
             yield tf.constant(source.__getitems__(rows))
         return
     # Otherwise, deleting the iterator waits for the autotuning thread.
     options = tf.data.Options()
     options.autotune.enabled = False
     records = file_adapters.ADAPTER_FOR_FORMAT[file_format].make_tf_data(path)
-    yield from records.batch(BLOCK).with_options(options)
+    yield from records.batch(batch_size).with_options(options)
 
 
 def make_error(shard: Shard, problem: str) -> InputError:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import math
 import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,8 +22,8 @@ MakeExamples = Callable[[str, np.ndarray], Examples]
 
 DIGEST_BYTES = 32
 
-_BLOCK = 250
-"""Number of examples that are made together: about 1 MB."""
+_BLOCK_EXAMPLES, _BLOCK_BYTES = 250, 2**24
+"""Most examples, and most bytes of them, that are handled together."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +58,15 @@ class Written:
     digest: int
 
 
+def choose_block(features: tfds.features.FeaturesDict) -> int:
+    """Returns how many examples to handle together: 1 to 250."""
+    num_bytes = sum(
+        math.prod(info.shape) * np.dtype(info.np_dtype).itemsize
+        for info in features.get_tensor_info().values()
+    )
+    return max(1, min(_BLOCK_EXAMPLES, _BLOCK_BYTES // num_bytes))
+
+
 def write_shard(
     shard: Shard,
     make_examples: MakeExamples,
@@ -78,8 +88,9 @@ def write_shard(
     counts: list[Written] = []
 
     def make_records() -> Iterator[tuple[int, bytes]]:
-        for start in range(shard.start, shard.stop, _BLOCK):
-            indices = np.arange(start, min(start + _BLOCK, shard.stop))
+        block = choose_block(features)
+        for start in range(shard.start, shard.stop, block):
+            indices = np.arange(start, min(start + block, shard.stop))
             examples = make_examples(shard.split, indices)
             records = encode_examples(examples, features)
             counts.append(

@@ -39,14 +39,16 @@ class Builder(IndexedBuilder):
         """Like TFDS, but raises `InputError` for an impossible config."""
         if isinstance(config, str):
             find_config(config.split(":")[0])
-        elif config and any(
-            known.name == config.name and known is not config
-            for known in CONFIGS
-        ):
-            raise errors.InputError(
-                f"the name {config.name!r} is that of a standard config; choose"
-                " another for your own"
-            )
+        else:
+            for known in CONFIGS:
+                if config is None or config.name != known.name:
+                    continue
+                if config.settings != known.settings:
+                    raise errors.InputError(
+                        f"the name {config.name!r} is that of a standard"
+                        " config; choose another for your own"
+                    )
+                config = known  # TFDS wants the same object.
         super().__init__(config=config, **kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:

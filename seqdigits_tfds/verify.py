@@ -104,7 +104,7 @@ def verify_dataset(
 
         try:
             for shard in shards:
-                for start, records in read_records(shard, info.file_format):
+                for start, records in read_records(shard, info):
                     pending.append(
                         executor.submit(compare, shard, start, records)
                     )

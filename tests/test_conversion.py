@@ -2,6 +2,7 @@
 
 import collections
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -101,10 +102,18 @@ def test_exif_orientation_is_applied():
     )
 
 
+# Two entries: turned by 90 degrees, and a resolution that is text.
+WRONG_EXIF = b"II*\0\x08\0\0\0\x02\0" + (
+    struct.pack("<HHLHH", 0x0112, 3, 1, 6, 0)
+    + struct.pack("<HHL4sL", 0x011A, 2, 4, b"abc\0", 0)
+)
+
+
+@pytest.mark.parametrize("content", [b"damaged", WRONG_EXIF])
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG"])
-def test_damaged_exif_is_ignored(file_format):
+def test_damaged_exif_is_ignored(file_format, content):
     file = pictures.encode(
-        pictures.draw("471"), file_format, exif=b"Exif\0\0damaged"
+        pictures.draw("471"), file_format, exif=b"Exif\0\0" + content
     )
     (image,) = convert(decode_picture(file))
     assert count_digits(image) == 3

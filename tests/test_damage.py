@@ -1,5 +1,6 @@
 """Damaged runs, directories that can't be used, and write errors."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -275,6 +276,29 @@ def test_files_of_others_are_not_replaced(train_here, short_run, tmp_path):
         assert sorted(p.name for p in folder.iterdir()) == sorted(
             ["notes.txt", name]
         )
+
+
+@pytest.mark.parametrize("content", ["", '{"cut": '])
+def test_damaged_results_are_named(train_here, short_run, tmp_path, content):
+    run = shutil.copytree(short_run, tmp_path / "run")
+    (run / "results.json").write_text(content)
+    with pytest.raises(InputError, match=r"results.json is damaged .*; delete"):
+        train_here(run, **SHORT)
+    (run / "results.json").unlink()
+    train_here(run, **SHORT)
+    assert_equal(run, short_run)
+
+
+def test_other_runs_may_use_a_folder_that_was_tried(tmp_path, monkeypatch):
+    @contextlib.contextmanager
+    def begin_other_run(**_):
+        (tmp_path / "new" / "other").mkdir()
+        yield
+
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", begin_other_run)
+    files.check_writable(tmp_path / "new" / "run", "workdir")
+    assert (tmp_path / "new" / "other").exists()
+    assert not (tmp_path / "new" / "run").exists()
 
 
 def test_a_changed_recipe_is_rejected(train_here, unfinished):

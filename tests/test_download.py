@@ -83,3 +83,11 @@ def test_damaged_downloads_are_rejected(serve, mnist_dir, tmp_path):
     with pytest.raises(InputError, match="can't be read"):
         prepare(tmp_path / "data")
     assert not list((tmp_path / "data").rglob("*.tfrecord*"))
+
+
+def test_a_wrong_proxy_is_reported_at_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://proxy:abc")
+    monkeypatch.setenv("https_proxy", "http://proxy:abc")
+    monkeypatch.delenv("no_proxy", raising=False)
+    reason = mnist_files.why_not_downloadable(tmp_path)
+    assert "nonnumeric port: 'abc'" in reason

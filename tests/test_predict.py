@@ -23,6 +23,9 @@ from trainer.predict.shapes import find_lines
 BLANK = 10
 BAD_FILES = pictures.make_bad_files()
 
+# 248 bytes.
+LONG_NAME = "good" + 80 * "\N{CJK UNIFIED IDEOGRAPH-597D}" + ".png"
+
 
 @pytest.mark.parametrize("name", BAD_FILES)
 def test_bad_files_are_rejected(name, tmp_path):
@@ -95,7 +98,7 @@ def test_the_program_reads_good_pictures_among_bad_ones(first_run, tmp_path):
     folder.mkdir()
     for name, (content, _) in BAD_FILES.items():
         (folder / name).write_bytes(content)
-    pictures.draw("7").save(folder / f"good{'-' * 240}.png")
+    pictures.draw("7").save(folder / LONG_NAME)
     pictures.photograph(pictures.draw("12")).save(
         folder / "jpeg_named.png", "JPEG"
     )
@@ -116,7 +119,11 @@ def test_the_program_reads_good_pictures_among_bad_ones(first_run, tmp_path):
     head, *lines = done.stdout.decode().splitlines()
     assert head.split() == ["digits", "confidence", "picture"]
     assert [line.split()[2].split("/")[-1] for line in lines] == [
-        *(f"good{'-' * 240}.png", "jpeg_named.png", "-"),
+        *(
+            LONG_NAME,
+            "jpeg_named.png",
+            "-",
+        ),
     ]
     # The .gif file in the folder is not read.
     errors = done.stderr.decode().splitlines()

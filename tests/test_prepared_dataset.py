@@ -1,6 +1,7 @@
 """Compares the prepared dataset with its glyph sources."""
 
 import functools
+import pickle
 
 import numpy as np
 import pytest
@@ -149,6 +150,12 @@ def test_the_names_of_standard_configs_are_theirs():
     config = SeqDigitsConfig(name="mnist", num_train=1_000)
     with pytest.raises(InputError, match="'mnist' is that of a standard"):
         seqdigits_tfds.Builder(config=config)
+    # Dataset cards show how to build one.
+    known = seqdigits_tfds.Builder.BUILDER_CONFIGS[0]
+    same = SeqDigitsConfig(name=known.name, **known.settings)
+    builder = seqdigits_tfds.Builder(config=same)
+    assert builder.builder_config is known
+    assert pickle.loads(pickle.dumps(builder)).builder_config is known
 
 
 def test_other_settings_need_another_name(tiny_data_dir):

@@ -10,7 +10,8 @@ import tensorflow_datasets as tfds
 
 import seqdigits_tfds
 from helpers import TINY, build_custom
-from seqdigits_tfds import InputError
+from seqdigits_tfds import InputError, SeqDigitsConfig
+from seqdigits_tfds.records import choose_block
 from trainer.data import make_train_dataset, open_split, records
 
 
@@ -176,6 +177,19 @@ def test_array_records_have_the_same_examples(builder, tmp_path):
     path.write_bytes(content)
     with pytest.raises(InputError, match="damaged"):
         open_split(other, "train", from_disk=True)
+
+
+def test_large_examples_are_handled_in_small_blocks():
+    def choose(**fields):
+        config = SeqDigitsConfig(name="any", source="optdigits", **fields)
+        features = seqdigits_tfds.Builder(config=config).info.features
+        return choose_block(features)
+
+    assert choose() == 250
+    size = {"image_height": 512, "image_width": 1024, "max_digits": 10}
+    assert choose(**size) == 31
+    assert choose(**size, layout="scattered", masks=True) == 2
+    assert choose(image_height=4096, image_width=4096) == 1
 
 
 def test_an_unprepared_dataset_is_rejected(tmp_path):

@@ -184,8 +184,10 @@ def test_only_mnist_is_compared_with_the_notebook(short_run, tmp_path):
 
 
 def test_an_unfinished_run_has_no_report(tmp_path):
-    with pytest.raises(InputError, match="directory of a finished run"):
-        write_report(tmp_path)
+    for _ in range(2):
+        with pytest.raises(InputError, match="directory of a finished run"):
+            write_report(tmp_path)
+        (tmp_path / "metrics.jsonl").touch()
     assert not (tmp_path / "report").exists()
 
 
@@ -208,6 +210,19 @@ def compared(short_run, tmp_path):
     config["config"]["seed"] = 7
     path.write_text(json.dumps(config))
     return folder
+
+
+def test_curves_have_the_names_of_runs():
+    lines = [{"split": "train", "step": n, "loss": 1.0} for n in (1, 2)]
+    names = ["lr$x_{$", "_base", "plain"]
+    figure = charts.draw_curves(
+        dict.fromkeys(names, lines), "loss", "loss", "step", "step"
+    )
+    legend = figure.axes[0].get_legend().get_texts()
+    assert [
+        text.get_text().strip().replace("\\$", "$") for text in legend
+    ] == names
+    charts.to_svg(figure)
 
 
 def test_runs_are_compared(compared, tmp_path):

@@ -7,7 +7,6 @@ adds them to its report.
 """
 
 import json
-import os
 import pathlib
 from collections.abc import Sequence
 
@@ -17,6 +16,8 @@ from seqdigits_tfds import InputError
 from seqdigits_tfds.terminal import quiet_tensorflow
 
 with quiet_tensorflow():
+    import tensorflow as tf
+
     from trainer.data import dataset
     from trainer.data.sequences import FEATURES, ExampleShape, read_glyph_ids
     from trainer.data.splits import open_split
@@ -53,7 +54,7 @@ def main(argv: Sequence[str]) -> None:
     workdir = pathlib.Path(_WORKDIR.value).expanduser()
     run = read_config(workdir)
     manual_dir = _MANUAL_DIR.value
-    if not manual_dir and os.path.isdir(run.manual_dir or ""):
+    if not manual_dir and tf.io.gfile.isdir(run.manual_dir or ""):
         manual_dir = run.manual_dir
     builder = dataset.choose_dataset(
         # TFDS's full name is a/b/1.0.0, but `tfds.builder` takes a/b:1.0.0.

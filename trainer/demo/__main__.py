@@ -25,7 +25,13 @@ _WORKDIR = flags.DEFINE_string(
 _HOST = flags.DEFINE_string(
     "host", "localhost", "Address to listen on; 0.0.0.0 for all networks."
 )
-_PORT = flags.DEFINE_integer("port", 8000, "Port to listen on; 0 for any.")
+_PORT = flags.DEFINE_integer(
+    "port",
+    8000,
+    "Port to listen on; 0 for any.",
+    lower_bound=0,
+    upper_bound=65535,
+)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -62,7 +68,8 @@ def main(argv: Sequence[str]) -> None:
     port = getattr(server, "effective_port", None)
     if port is None:  # One server for each of the host's addresses.
         port = server.effective_listen[0][1]
-    print(f"Open http://{_HOST.value}:{port} (Ctrl-C ends it).", flush=True)
+    host = f"[{_HOST.value}]" if ":" in _HOST.value else _HOST.value
+    print(f"Open http://{host}:{port} (Ctrl-C ends it).", flush=True)
     server.run()
 
 

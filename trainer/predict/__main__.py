@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from seqdigits_tfds import InputError
 from seqdigits_tfds.terminal import quiet_tensorflow
 
 with quiet_tensorflow():
@@ -40,14 +39,6 @@ def main(argv: Sequence[str]) -> None:
     model = _MODEL.value or os.path.join(_WORKDIR.value or "", "model.keras")
     reader = Reader.load(pathlib.Path(model).expanduser())
     show = pathlib.Path(_SHOW.value).expanduser() if _SHOW.value else None
-    if show is not None:
-        try:
-            show.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"show must be a writable folder, got {str(show)!r}"
-                f" ({error.strerror})"
-            ) from error
     num_failed = 0
     width = reader.shape.num_positions + 4
     if not _JSON.value:

@@ -3,7 +3,6 @@
 import io
 import math
 import os
-import struct
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
@@ -94,8 +93,9 @@ def decode_picture(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
             picture.load()
             try:
                 return ImageOps.exif_transpose(picture)
-            except (SyntaxError, ValueError, struct.error):
-                return picture  # Damaged metadata say nothing of its position.
+            except Exception:
+                # Pillow raises any of many on damaged metadata.
+                return picture
     except UnidentifiedImageError:
         raise InputError(
             "expected a PNG or JPEG, found something else"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Self
@@ -171,6 +172,9 @@ def read_pictures(
 
     Yields:
       A reading for each line of each picture, in the order of `names`.
+
+    Raises:
+      InputError: If `show` is not writable.
     """
     for number, name in enumerate(names):
         try:
@@ -182,8 +186,17 @@ def read_pictures(
         if show is not None:
             stem = pathlib.Path(name).stem if name != "-" else "stdin"
             digits = "-".join(line.digits or "blank" for line in lines)
-            path = show / f"{number:04d}-{stem[:100]}-{digits[:40]}.png"
-            _draw(picture, lines).save(path)
+            # File names have at most 255 bytes.
+            stem = os.fsencode(stem)[:100].decode(errors="ignore")
+            path = show / f"{number:04d}-{stem}-{digits[:40]}.png"
+            try:
+                show.mkdir(parents=True, exist_ok=True)
+                _draw(picture, lines).save(path)
+            except OSError as error:
+                raise InputError(
+                    f"show must be a writable folder, got {str(show)!r}"
+                    f" ({error.strerror})"
+                ) from error
         for line_number, line in enumerate(lines, 1):
             yield Reading(
                 name,

@@ -64,7 +64,9 @@ def draw_curves(
         if "accuracy" in name:
             ys = 100 * (1 - ys)
         line_style = "o-" if lines[0]["split"] == "validation" else "-"
-        axes.plot(xs, ys, line_style, markersize=3, linewidth=1, label=curve)
+        # Matplotlib reads $ as mathematics, and hides names with _ in front.
+        text = " " + curve.replace("$", r"\$")
+        axes.plot(xs, ys, line_style, markersize=3, linewidth=1, label=text)
     axes.set(yscale="log", ylabel=label, xlabel=x_label)
     # Figures such as 2 and 6e-02 instead of powers of ten.
     axes.yaxis.set_major_formatter(ticker.LogFormatter())

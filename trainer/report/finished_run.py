@@ -49,6 +49,8 @@ class FinishedRun:
         """
         try:
             lines = (path / "metrics.jsonl").read_text().splitlines()
+            if not lines:
+                raise ValueError("metrics.jsonl is empty")
             if results is None:
                 results = json.loads((path / "results.json").read_text())
             later = [

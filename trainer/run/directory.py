@@ -112,10 +112,20 @@ class RunDirectory:
 
     @property
     def results(self) -> dict[str, Any] | None:
-        """The content of results.json; None if the run is not finished."""
+        """The content of results.json; None if the run is not finished.
+
+        Raises:
+          InputError: If the file is damaged.
+        """
         if not self.results_path.exists():
             return None
-        return json.loads(self.results_path.read_text())
+        try:
+            return json.loads(self.results_path.read_text())
+        except ValueError as error:
+            raise InputError(
+                f"{self.results_path} is damaged ({error}); delete it, and run"
+                " the same command again: it ends from the last checkpoint"
+            ) from error
 
     def check(self, config: TrainConfig) -> None:
         """Checks that a run with these settings can use the directory.

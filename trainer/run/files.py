@@ -84,7 +84,9 @@ def check_writable(directory: pathlib.Path, setting: str) -> None:
         with tempfile.TemporaryFile(dir=directory):
             pass
         for path in missing:
-            path.rmdir()
+            # Another run may use it already.
+            with contextlib.suppress(OSError):
+                path.rmdir()
     except OSError as error:
         raise InputError(
             f"{setting} must be a writable directory, got {str(directory)!r}"
