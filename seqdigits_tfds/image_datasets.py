@@ -105,7 +105,8 @@ def _read_examples(
     """Reads all examples, split after split."""
     import tensorflow as tf
 
-    in_order = {"read_config": tfds.ReadConfig(interleave_cycle_length=1)}
+    # TFDS would otherwise interleave the files.
+    in_order = tfds.ReadConfig(interleave_cycle_length=1)
     for split, info in builder.info.splits.items():
         if not info.num_examples:
             continue
@@ -115,7 +116,7 @@ def _read_examples(
                 examples = builder.as_data_source(split)
             else:
                 examples = tfds.as_numpy(
-                    builder.as_dataset(split=split, **in_order)
+                    builder.as_dataset(split=split, read_config=in_order)
                 )
             for example in examples:
                 yield example
