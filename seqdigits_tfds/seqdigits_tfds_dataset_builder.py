@@ -39,16 +39,14 @@ class Builder(IndexedBuilder):
         """Like TFDS, but raises `InputError` for an impossible config."""
         if isinstance(config, str):
             find_config(config.split(":")[0])
-        else:
-            for known in CONFIGS:
-                if config is None or config.name != known.name:
-                    continue
-                if config.settings != known.settings:
-                    raise errors.InputError(
-                        f"the name {config.name!r} is that of a standard"
-                        " config; choose another for your own"
-                    )
-                config = known  # TFDS wants the same object.
+        elif config is not None:
+            known = next((c for c in CONFIGS if c.name == config.name), config)
+            if config.settings != known.settings:
+                raise errors.InputError(
+                    f"the name {config.name!r} is that of a standard config;"
+                    " choose another for your own"
+                )
+            config = known  # TFDS wants the same object.
         super().__init__(config=config, **kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -121,9 +119,9 @@ class Builder(IndexedBuilder):
           InputError: Also if the folder has been prepared with other settings.
         """
         super().download_and_prepare(**kwargs)
-        stored = self.info.metadata
+        stored = self.info.metadata or {}
         for field, value in self.builder_config.settings.items():
-            if stored and stored.get(field, value) != value:
+            if stored.get(field, value) != value:
                 raise errors.InputError(
                     f"{self.data_dir} was prepared with"
                     f" {field}={stored[field]!r}, not {value!r}; choose another"

@@ -147,7 +147,7 @@ class Sequences:
                 f"indices of {self.split} must be integers from 0 on, got"
                 f" {indices.tolist()}"
             )
-        indices = indices.astype(np.int64)
+        indices = indices.astype(np.int64, copy=False)
         if not len(indices):
             one = self.make_examples(np.zeros(1, np.int64))
             return {name: values[:0] for name, values in one.items()}

@@ -1,6 +1,8 @@
 """Files are written completely or not at all."""
 
+import contextlib
 import pathlib
+import tempfile
 
 import pytest
 
@@ -32,3 +34,15 @@ def test_checking_a_directory_leaves_nothing(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="workdir must be a writable"):
         check_writable(tmp_path / "file" / "b", "workdir")
+
+
+def test_other_runs_may_use_a_folder_that_was_tried(tmp_path, monkeypatch):
+    @contextlib.contextmanager
+    def begin_other_run(**_):
+        (tmp_path / "new" / "other").mkdir()
+        yield
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", begin_other_run)
+    check_writable(tmp_path / "new" / "run", "workdir")
+    assert (tmp_path / "new" / "other").exists()
+    assert not (tmp_path / "new" / "run").exists()

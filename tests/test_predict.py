@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pathlib
 import subprocess
 import sys
 
@@ -157,6 +158,15 @@ def test_both_formats_of_a_model_agree(first_run, reader, tmp_path):
         assert (missing["digits"], missing["confidence"]) == ("", 0.0)
         assert "found nothing" in missing["error"]
     assert np.isclose(*(seven["confidence"] for seven, _ in by_model))
+
+
+def test_a_folder_that_cannot_be_written_is_named(reader, tmp_path):
+    pictures.draw("7").save(tmp_path / "seven.png")
+    readings = read_pictures(
+        [str(tmp_path / "seven.png")], reader, pathlib.Path("/proc/nowhere")
+    )
+    with pytest.raises(InputError, match="must be a writable folder, got '/pr"):
+        next(readings)
 
 
 def test_blanks_between_digits_are_shown(tmp_path):

@@ -140,6 +140,15 @@ def test_a_published_dataset_is_the_same_elsewhere(folder, original, tmp_path):
             np.testing.assert_array_equal(copy[split][name], values)
 
 
+def test_names_of_classes_are_no_markup(folder):
+    path = folder / "label.labels.txt"
+    path.write_text(path.read_text().replace("0\n", "a|b <i>\n", 1))
+    publish.write_card(folder)
+    card = (folder / "README.md").read_text()
+    assert "0 = a&#124;b &lt;i&gt;, 1 = 1" in card
+    assert "\n| a&#124;b &lt;i&gt; | " in card
+
+
 def test_what_cannot_be_published_is_refused(folder, tmp_path):
     with pytest.raises(
         InputError, match=r"folder of a prepared dataset .* got"

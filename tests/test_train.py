@@ -9,6 +9,7 @@ import pytest
 
 from helpers import NO_NETWORK, SHORT, train
 from run_directories import assert_equal, read_losses, read_metrics
+from seqdigits_tfds import InputError
 from trainer.data import dataset
 from trainer.run import loop
 
@@ -156,3 +157,8 @@ def test_mnist_is_chosen_if_it_is_prepared(mnist_data_dir, monkeypatch):
     choice = dataset.choose_dataset("auto", str(mnist_data_dir), None)
     assert choice.builder.info.full_name == "seqdigits/mnist/2.0.0"
     assert choice.warning is None
+
+
+def test_a_training_that_diverges_stops(train_here, tmp_path):
+    with pytest.raises(InputError, match=r"diverged: after step 5, .* is nan"):
+        train_here(tmp_path, **SHORT, learning_rate=1e38)
